@@ -114,6 +114,10 @@ class MissingExtraError(SmaltiError, ImportError):
     """An optional library is not installed; the message names the extra that brings it."""
 
 
+class LossWarning(UserWarning):
+    """The target cannot hold everything; the report says what."""
+
+
 @contextmanager
 def at(*, file: str | None = None, position: str | None = None, sample: str | None = None) -> Iterator[None]:
     """Give every `DataError` raised inside the place that it does not carry yet."""

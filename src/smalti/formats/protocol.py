@@ -124,7 +124,9 @@ class PartRead:
         batch: The samples, with exactly the columns of the schema that was asked for.
         counts: For fields of the plan's schema that were not asked for: how many values (objects
             for members, samples for columns) the part holds, so that their loss can be counted
-            without decoding them. By dotted name.
+            without decoding them. By dotted name; an object field's bare name counts its objects.
+        examples: For those fields, one place where a value stands (a sample's id, with the object's
+            where it has one).
         repairs: What reading mended.
         errors: What ``on_error="skip"`` left out.
         objects_skipped: Objects that are left out with those errors.
@@ -133,6 +135,7 @@ class PartRead:
 
     batch: pa.RecordBatch
     counts: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
     repairs: Sequence[Loss] = ()
     errors: Sequence[DataError] = ()
     objects_skipped: int = 0
@@ -230,6 +233,15 @@ class Writer(ABC, Generic[OptionsT]):
     @abstractmethod
     def losses(self) -> list[Loss]:
         """What cannot be held, known from the schema alone; the pipeline fills in open counts."""
+
+    def faults(self, batch: pa.RecordBatch) -> list[DataError]:
+        """Samples that cannot be written, each as an error whose `sample` is its id.
+
+        The pipeline raises the first, or leaves all of them out with ``on_error="skip"``; `write`
+        then gets a batch without any.
+        """
+        del batch
+        return []
 
     @abstractmethod
     def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
