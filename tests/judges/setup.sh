@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Make the environment of the official readers that judge our exports: setup.sh FOLDER
+# They stay out of the library's own environment. torch is the CPU build; torchvision and ultralytics
+# come without their dependencies, which would bring in several GB that reading labels does not need.
+set -euo pipefail
+python3 -m venv "$1"
+"$1/bin/python" -m pip install --quiet --upgrade "pip>=25.1"
+"$1/bin/python" -m pip install --quiet torch==2.13.0 numpy pyyaml pillow requests tqdm opencv-python-headless pycocotools
+"$1/bin/python" -m pip install --quiet --no-deps torchvision==0.28.0 ultralytics==8.4.190
+"$1/bin/python" -W ignore -c "import ultralytics.data.utils"
