@@ -1,7 +1,7 @@
 """Width, height and orientation from the first bytes of an image, without a decoder.
 
 Each function returns None for whatever is not plain and whole, and the caller then asks Pillow: these are a
-short cut for the common case (some four times faster over a folder of JPEGs), not a second opinion.
+short cut for the common case (some three times faster over a folder of JPEGs), not a second opinion.
 
 Sources: JPEG, ITU T.81 annex B (https://www.w3.org/Graphics/JPEG/itu-t81.pdf); EXIF 2.32, section 4.6.2
 (https://www.cipa.jp/std/documents/e/DC-X008-Translation-2019-E.pdf); PNG, https://www.w3.org/TR/png-3/;
