@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from smalti.formats.probe import Probe
     from smalti.formats.report import Loss
     from smalti.schema.schema import Schema
+    from smalti.storage.folder import Target
     from smalti.storage.location import Location
-    from smalti.storage.staging import Target
 
 OnError = Literal["raise", "skip"]
 

@@ -7,29 +7,34 @@ nothing half-written ever stands under the target's name.
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from shutil import rmtree
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.errors import LossError, LossWarning, OptionError
+from smalti.formats.frames import frame_losses
 from smalti.formats.losses import Tally
 from smalti.formats.protocol import Cursor
 from smalti.formats.report import Loss, Report, merged
 from smalti.schema import features
 from smalti.schema.project import project
+from smalti.storage.folder import Folder, NullFolder
+from smalti.storage.location import Location
 from smalti.storage.media import place_media
-from smalti.storage.staging import staged
+from smalti.storage.staging import check_target, staged_file, staged_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from smalti.formats.protocol import Format, OnError, PartRead, PartResult, Plan, Writer
     from smalti.schema.schema import Schema
-    from smalti.storage.location import Location
+    from smalti.storage.folder import Target
     from smalti.storage.media import Media
-    from smalti.storage.staging import Target
 
 OnLoss = Literal["warn", "error", "ignore"]
 
@@ -75,6 +80,7 @@ class Export:
         target: Where it goes: a file or a folder.
         media: What is done with the images.
         media_root: Where they are; null: they are not at hand.
+        source: Where the dataset comes from; null for one in memory.
         on_loss: What is done when the target cannot hold everything.
         on_error: What is done with samples that cannot be written.
         overwrite: Whether an existing target is replaced.
@@ -84,11 +90,12 @@ class Export:
     """
 
     format: Format
-    writer: Writer
+    writer: Writer[Any]
     schema: Schema
     target: Location
     media: Media
     media_root: Location | None
+    source: Location | None
     on_loss: OnLoss
     on_error: OnError
     overwrite: bool
@@ -103,12 +110,27 @@ class Export:
             raise OptionError(f"media={self.media!r}: use copy, link, symlink, reference or none")
         if self.on_loss not in {"warn", "error", "ignore"}:
             raise OptionError(f"on_loss={self.on_loss!r}: use warn, error or ignore")
+        self._refuse_own_source()
         self.wanted = self.writer.wants()
         self._declared = self.writer.losses()
         self._tally = Tally(loss.field for loss in self._declared if loss.count is None)
         self.report.target = self.target.url
         self.report.target_format = self.format.info.name
         self.report.dry_run = self.dry_run
+
+    def _refuse_own_source(self) -> None:
+        """Replacing a folder deletes what is in it: never the source, nor the images it refers to."""
+        if not (self.overwrite and self.target.is_local):
+            return
+        goal = Path(self.target.local).resolve()
+        for what, place in (("source", self.source), ("images", self.media_root)):
+            if place is not None and place.is_local and goal.is_dir():
+                path = Path(place.local).resolve()
+                if path == goal or goal in path.parents:
+                    raise OptionError(
+                        f"{self.target.url} is to be replaced, but this dataset's {what} would be deleted with it"
+                        f" ({place.url}); write to another target"
+                    )
 
     def run(self, reads: Iterable[PartRead], advance: Callable[[int], None]) -> None:
         """Write every part, then the whole; move it into place.
@@ -121,17 +143,32 @@ class Export:
             LossError: Something is lost and `on_loss` is ``error``; nothing was written then.
             TargetExistsError: The target is there and `overwrite` is off.
         """
-        with staged(
-            self.target,
-            overwrite=self.overwrite,
-            dry_run=self.dry_run,
-            single_file=self.writer.single_file,
-        ) as place:
+        with self._staged() as place:
             losses, results = self._parts(place, reads, advance)
             self.report.files = sum(r.files for r in results) + self.writer.finish(place, results)
             self.report.losses = self._tally.fill(merged([*self._declared, *losses]))
             self.report.details |= self.writer.details()
             self._judge()
+
+    @contextmanager
+    def _staged(self) -> Iterator[Target]:
+        """The place to write to; at a clean end it takes the target's name."""
+        if self.dry_run:
+            check_target(self.target, self.overwrite, folder=self.writer.single_file is None)
+            yield NullFolder(self.target)
+        elif self.writer.single_file is None:
+            with staged_folder(self.target, self.overwrite) as folder:
+                yield folder
+        else:
+            # Parts of a one-file target lie in a folder of their own until the writer joins them.
+            with staged_file(self.target, self.overwrite) as file:
+                scratch = Path(f"{file.local}.parts")
+                scratch.mkdir()
+                try:
+                    yield Folder(Location.parse(scratch))
+                    (scratch / self.writer.single_file).replace(file.local)
+                finally:
+                    rmtree(scratch, ignore_errors=True)
 
     def _parts(
         self, place: Target, reads: Iterable[PartRead], advance: Callable[[int], None]
@@ -145,7 +182,7 @@ class Export:
             account_read(self.report, read, fields)
             self._tally.add(read)
             result = self.writer.write(self._cut(read.batch), place, cursor)
-            losses = merged([*losses, *result.losses, *self._place(place, result)])
+            losses = merged([*losses, *result.losses, *self._place(place, result, read.batch)])
             self.report.samples_written += result.samples
             self.report.objects_written += result.objects
             results.append(result)
@@ -176,8 +213,8 @@ class Export:
     def _cut(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         return batch if batch.schema.equals(self.wanted.arrow) else project(batch, self.wanted)
 
-    def _place(self, place: Target, result: PartResult) -> list[Loss]:
-        """Bring the part's images to the target; those that are missing are a loss, not an error."""
+    def _place(self, place: Target, result: PartResult, batch: pa.RecordBatch) -> list[Loss]:
+        """Bring the part's images to the target; what is missing or does not fit is a loss, no error."""
         if self.media in {"reference", "none"} or not result.media:
             return []
         if self.media_root is None:
@@ -188,19 +225,20 @@ class Export:
         placed = place_media(self.media_root, place, result.media, self.media)
         counts = self.report.media
         counts["placed"] = counts.get("placed", 0) + placed.placed
-        if not placed.missing:
-            return []
-        counts["missing"] = counts.get("missing", 0) + len(placed.missing)
-        return [
-            Loss(
-                code="media.missing",
-                field="image",
-                kind="change",
-                count=len(placed.missing),
-                reason=f"the image is not below {self.media_root.url}",
-                example=placed.missing[0],
+        losses = frame_losses(batch, self.media_root)
+        if placed.missing:
+            counts["missing"] = counts.get("missing", 0) + len(placed.missing)
+            losses.append(
+                Loss(
+                    code="media.missing",
+                    field="image",
+                    kind="change",
+                    count=len(placed.missing),
+                    reason=f"the image is not below {self.media_root.url}",
+                    example=placed.missing[0],
+                )
             )
-        ]
+        return losses
 
     def _judge(self) -> None:
         """Raise or warn about losses, before anything is moved into place."""
