@@ -1,0 +1,151 @@
+"""What differs between two datasets, and between two trees of files, in words."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smalti.schema import features
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Iterator
+
+    from smalti.dataset.dataset import Dataset
+    from smalti.formats.report import Loss
+    from smalti.schema.features import AnyFeature
+
+SIZE = ("width", "height")  # of an image, its path is what a layout may change
+
+
+def tree(place: str | os.PathLike[str]) -> dict[str, bytes]:
+    """Every file below a place by its relative POSIX path; a single file by its name."""
+    root = Path(place)
+    if root.is_file():
+        return {root.name: root.read_bytes()}
+    found = (path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(found)}
+
+
+def differences(
+    expected: Dataset,
+    actual: Dataset,
+    *,
+    losses: Collection[Loss] = (),
+    tolerance: float = 0.0,
+    ordered: bool = True,
+) -> list[str]:
+    """What of one dataset is not in another, or not as it was, a sentence each.
+
+    What the other has beyond it is no difference: formats number objects and compute areas. A field
+    that is missing counts as one that is null throughout.
+
+    Args:
+        expected: What should be there.
+        actual: What is there.
+        losses: What a report says is lost. Their fields may differ: a member, a column; objects and
+            samples may be missing where a loss is of that kind, the others stay in their order; the
+            bare name of an object field says that null and empty are confused.
+        tolerance: How far apart numbers may be, in pixels.
+        ordered: Whether the order of samples counts.
+    """
+    ids, others = (dataset.to_arrow().column("id").to_pylist() for dataset in (expected, actual))
+    if any(loss.kind == "sample" for loss in losses):
+        ids = [key for key in ids if key in set(others)]
+    if sorted(ids) != sorted(others):
+        return [f"samples: expected {sorted(ids)}, found {sorted(others)}"]
+    found = [f"order: expected {ids}, found {others}"] if ordered and ids != others else []
+    rows, them = _rows(expected), _rows(actual)
+    for name, feature in expected.schema.columns.items():
+        pairs = [(key, rows[key][name], them[key].get(name)) for key in ids]
+        if isinstance(feature, features.Objects):
+            found += _object_field(name, feature, actual, pairs, losses, tolerance)
+        elif name != "id" and all(name != loss.field for loss in losses):
+            found += (
+                f"{key!r}: {name}: expected {one!r}, found {other!r}"
+                for key, one, other in pairs
+                if not _equal(feature, one, other, tolerance)
+            )
+    return found
+
+
+def same(one: Any, other: Any, tolerance: float = 0.0) -> bool:
+    """Whether two plain values are equal, numbers as close as asked for; NaN equals NaN."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = one.keys() | other.keys()
+        return all(same(one.get(key), other.get(key), tolerance) for key in keys)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(lambda a, b: same(a, b, tolerance), one, other))
+    if isinstance(one, float) and isinstance(other, float) and tolerance:
+        return math.isclose(one, other, rel_tol=0, abs_tol=tolerance)
+    return bool(one == other or (one != one and other != other))  # noqa: PLR0124  # NaN is not itself
+
+
+def _rows(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    return {row["id"]: row for row in dataset.to_arrow().to_pylist()}
+
+
+def _object_field(
+    name: str,
+    feature: features.Objects,
+    actual: Dataset,
+    pairs: list[tuple[str, Any, Any]],
+    losses: Collection[Loss],
+    tolerance: float,
+) -> Iterator[str]:
+    """Differences of one object field, sample by sample."""
+    named = {loss.field for loss in losses}
+    fewer = any(loss.kind == "object" and loss.field.partition(".")[0] == name for loss in losses)
+    members = [member for member in feature.names if f"{name}.{member}" not in named]
+    kinds = [feature.attributes.get(member) for member in members]
+    yield from _class_table(feature, actual.schema.columns.get(name), named)
+
+    def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
+        them = zip(members, kinds, strict=True)
+        return all(_equal(kind, one.get(m), other.get(m), tolerance) for m, kind in them)
+
+    for key, one, other in pairs:
+        if name not in named and (one is None) != (other is None):
+            yield f"{key!r}: {name}: expected {_count(one)}, found {_count(other)}"
+            continue
+        left = iter(one or ())
+        for index, obj in enumerate(other or ()):
+            was = next((o for o in left if equal(o, obj)), None) if fewer else next(left, None)
+            if was is None:
+                yield f"{key!r}: {name}[{index}] was not there: {obj}"
+            elif not equal(was, obj):
+                yield f"{key!r}: {name}[{index}]: expected {was}, found {obj}"
+        if (missing := list(left)) and not fewer:
+            yield f"{key!r}: {name}: missing {missing}"
+
+
+def _count(objects: list[Any] | None) -> str:
+    return "no labels" if objects is None else f"{len(objects)} objects"
+
+
+def _equal(feature: Any, one: Any, other: Any, tolerance: float) -> bool:
+    if isinstance(feature, features.Image):
+        one, other = ({key: (v or {}).get(key) for key in SIZE} for v in (one, other))
+    if isinstance(feature, features.Json):
+        one, other = (json.loads(v) if isinstance(v, str) else v for v in (one, other))
+    return same(one, other, tolerance)
+
+
+def _class_table(feature: features.Objects, other: AnyFeature | None, named: Collection[str]) -> list[str]:
+    """Names and order of the classes, and what else is known of them."""
+    if not isinstance(other, features.Objects) or "category" not in feature.names:
+        return []
+    if feature.categories.values != other.categories.values:
+        return [f"classes: expected {feature.categories.values}, found {other.categories.values}"]
+    found = []
+    for one, another in zip(feature.categories, other.categories, strict=True):
+        known = one.model_dump(exclude_defaults=True)  # a format may number classes that had no ids
+        now = another.model_dump()
+        found += [
+            f"class {one.name!r}: expected {key} {value!r}, found {now[key]!r}"
+            for key, value in known.items()
+            if not same(value, now[key]) and not {"categories", f"categories.{key}"} & set(named)
+        ]
+    return found
