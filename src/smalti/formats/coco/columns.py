@@ -1,0 +1,210 @@
+"""From the skeleton's objects to Arrow columns, a whole column at a time.
+
+A column of unknown keys gets an Arrow type only where the type gives every value back as it was;
+otherwise it keeps the JSON text (https://www.rfc-editor.org/rfc/rfc8259).
+"""
+
+from __future__ import annotations
+
+import itertools
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import UNSET, Raw
+
+from smalti.errors import DataError, SchemaError
+from smalti.schema.features import Json, Value
+from smalti.schema.types import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from smalti.formats.coco.decode import Section
+
+IdType = Literal["int64", "string", "json"]
+NULL = Raw(b"null")
+_INT64 = range(-(2**63), 2**63)
+
+
+def pull(sections: Iterable[Section], key: str) -> list[Any]:
+    """The values of one key over sections, in the files' order; UNSET where it is missing."""
+    values: list[Any] = []
+    for section in sections:
+        if attribute := section.keys.get(key):
+            values += map(attrgetter(attribute), section.objects)
+        else:
+            values += itertools.repeat(UNSET, len(section.objects))
+    return values
+
+
+def _kinds(values: list[Any]) -> set[type]:
+    return set(map(type, values))
+
+
+def _plain(values: list[Any]) -> list[Any]:
+    """The values with None in place of missing ones."""
+    return [None if value is UNSET else value for value in values]
+
+
+class Ids(NamedTuple):
+    """Ids as a column: int64, string, or JSON text where the source mixes them."""
+
+    array: pa.Array
+    type: IdType
+
+    def as_json(self) -> pa.Array:
+        """As JSON text, in which 1 and "1" differ."""
+        if self.type == "json":
+            return self.array
+        values = self.array.to_pylist()
+        return pa.array([None if v is None else msgspec.json.encode(v).decode() for v in values], pa.string())
+
+
+def ids(values: list[Any]) -> Ids:
+    """A column of ids; null where one is null or missing."""
+    try:
+        return Ids(pa.array(np.fromiter(values, np.int64, len(values))), "int64")
+    except (TypeError, ValueError, OverflowError):
+        pass  # not all of them are integers of 64 bits
+    plain = _plain(values)
+    kinds = _kinds(plain) - {type(None)}
+    if kinds <= {int} and all(value in _INT64 for value in plain if value is not None):
+        return Ids(pa.array(plain, pa.int64()), "int64")
+    if kinds == {str}:
+        return Ids(pa.array(plain, pa.string()), "string")
+    texts = [None if v is None else str(v) if isinstance(v, int) else _quoted(v) for v in plain]
+    return Ids(pa.array(texts, pa.string()), "json")
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
+
+
+def lookup(wanted: Ids, known: Ids) -> np.ndarray:
+    """Positions of ids among the known ones: int64 ``(n,)``, -1 where there is none."""
+    if wanted.type == known.type:
+        found = pc.index_in(wanted.array, known.array, skip_nulls=True)
+    else:
+        found = pc.index_in(wanted.as_json(), known.as_json(), skip_nulls=True)
+    return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def floats(values: list[Any]) -> pa.Array:
+    """A float64 column; null where a value is null or missing."""
+    try:
+        return pa.array(np.fromiter(values, np.float64, len(values)))
+    except TypeError:
+        return pa.array(_plain(values), pa.float64())
+
+
+def whole(values: list[Any], place: str, key: str, index: Sequence[int] | None = None) -> pa.Array:
+    """An int64 column of numbers that must be whole (640 or 640.0); null where null or missing.
+
+    Raises:
+        DataError: A number has a fraction, or is too large.
+    """
+    try:
+        return pa.array(np.fromiter(values, np.int64, len(values)))
+    except (TypeError, OverflowError):
+        pass
+    plain = _plain(values)
+    for row, value in enumerate(plain):
+        if value is not None and (value != int(value) or int(value) not in _INT64):
+            at = row if index is None else index[row]
+            raise DataError(f"found {value}; expected a whole number", position=f"{place}[{at}].{key}")
+    return pa.array([None if value is None else int(value) for value in plain], pa.int64())
+
+
+class Inferred(NamedTuple):
+    """A column for an unknown key: its feature, its values, and what null stands for.
+
+    `nulls`: null stands for an explicit null, so it is written; otherwise for a missing key.
+    """
+
+    feature: Value | Json
+    array: pa.Array
+    nulls: bool
+
+
+def infer(values: list[Any], source: str | None = None) -> Inferred:
+    """Find the Arrow type that holds raw JSON texts without any change.
+
+    Args:
+        values: Raw texts; UNSET where the key is missing.
+        source: The source's key, where the column has another name.
+
+    Raises:
+        UnicodeDecodeError: A text is not UTF-8.
+    """
+    present = [value for value in values if value is not UNSET]
+    missing = len(present) < len(values)
+    decoded = msgspec.json.decode(b"[" + b",".join(present) + b"]")
+    explicit = None in decoded
+    if not (missing and explicit):
+        array = _typed(decoded)
+        if array is not None:
+            feature = Value(type=canonical(array.type), source=source)
+            array = _spread(array.cast(feature.arrow), values) if missing else array.cast(feature.arrow)
+            return Inferred(feature, array, explicit)
+    texts = [
+        None if v is UNSET or (not missing and bytes(v) == b"null") else bytes(v).decode() for v in values
+    ]
+    return Inferred(Json(source=source), pa.array(texts, pa.string()), explicit and not missing)
+
+
+def _spread(array: pa.Array, values: list[Any]) -> pa.Array:
+    """The array's values where there are any, null where the key is missing."""
+    there = np.fromiter((value is not UNSET for value in values), np.bool_, len(values))
+    position = np.cumsum(there) - 1
+    return array.take(pa.array(position, mask=~there))
+
+
+def _typed(values: list[Any]) -> pa.Array | None:
+    """The values as Arrow infers them, if it gives back exactly these."""
+    kinds = _kinds(values) - {type(None)}
+    if kinds == {str}:
+        return pa.array(values, pa.string())
+    if kinds in ({bool}, {int}):
+        try:
+            return pa.array(values, pa.bool_() if kinds == {bool} else pa.int64())
+        except OverflowError:
+            return None
+    try:
+        array = pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return None
+    return array if _holdable(array.type) and array.to_pylist() == values else None
+
+
+def _holdable(kind: pa.DataType) -> bool:
+    """Whether a type may stand in a table: Parquet has no empty structs, engines no columns of nothing."""
+    if pa.types.is_struct(kind):
+        return kind.num_fields > 0 and all(_holdable(field.type) for field in kind)
+    if pa.types.is_list(kind):
+        return _holdable(kind.value_type)
+    if pa.types.is_uint64(kind) or pa.types.is_null(kind):
+        return False
+    try:
+        canonical(kind)
+    except SchemaError:
+        return False
+    return True
+
+
+def first_bytes(texts: Sequence[Raw], batch: int = 32_768) -> np.ndarray:
+    """The first byte of every text: uint8 ``(n,)``."""
+    found = [np.zeros(0, np.uint8)]
+    for start in range(0, len(texts), batch):
+        some = texts[start : start + batch]
+        ends = np.cumsum(np.fromiter(map(len, some), np.int64, len(some)) + 1)
+        found.append(np.frombuffer(b",".join(some), np.uint8)[np.append(0, ends[:-1])])
+    return np.concatenate(found)
+
+
+def raws(values: list[Any], *, optional: bool) -> list[Raw]:
+    """Raw texts with `NULL`, that very object, where the key is missing."""
+    return [NULL if value is UNSET else value for value in values] if optional else values

@@ -1,0 +1,357 @@
+"""The samples of a COCO source: its files' ``images``, joined by path within each split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import UNSET, Raw
+
+from smalti.errors import DataError, UnsafePathError
+from smalti.formats.coco.columns import Ids, ids, infer, pull, whole
+from smalti.formats.coco.decode import IMAGE_KEYS, Section
+from smalti.formats.report import Loss
+from smalti.schema import features
+from smalti.storage.paths import safe_path, safe_paths, unsafe_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from numpy.typing import NDArray
+
+    from smalti.schema.features import AnyFeature
+
+_PIXELS_MOST = 2**31 - 1
+_NO_IDS = Ids(pa.array([], pa.int64()), "int64")
+
+
+@dataclass(slots=True, kw_only=True)
+class ImageFile:
+    """The images of one file.
+
+    Attributes:
+        url: The file.
+        split: Its split.
+        prefix: The folder of its images below the media root, with a slash; or empty.
+        section: Its ``images``.
+        ids: Their ids.
+        rows: The sample row of each image; -1 for one that was left out.
+    """
+
+    url: str
+    split: str | None
+    prefix: str
+    section: Section
+    ids: Ids = _NO_IDS
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+@dataclass(slots=True, kw_only=True)
+class Samples:
+    """The rows of the dataset, without their labels.
+
+    Attributes:
+        columns: Arrow arrays by column name.
+        features: Their features.
+        splits: The splits, in the files' order.
+        id_has_split: Ids carry their split in front.
+        nulls: Source keys whose null stands for an explicit null.
+        repairs: What was mended.
+        errors: Images that were left out.
+    """
+
+    columns: dict[str, pa.Array]
+    features: dict[str, AnyFeature]
+    splits: tuple[str, ...]
+    id_has_split: bool
+    nulls: list[str]
+    repairs: list[Loss]
+    errors: list[DataError]
+
+    def __len__(self) -> int:
+        return len(self.columns["id"])
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The samples found so far, file by file."""
+
+    by_path: dict[str | None, dict[str, int]] = field(default_factory=dict)
+    sections: list[Section] = field(default_factory=list)  # each with its new images alone
+    objects: list[Any] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    keys: dict[type, dict[str, str]] = field(default_factory=dict)
+    urls: list[str] = field(default_factory=list)
+
+
+def samples(files: Sequence[ImageFile], reserved: Collection[str], *, skip: bool) -> Samples:
+    """Join the images of all files to samples; fills in each file's `ids` and `rows`.
+
+    Args:
+        files: The files, those of one split together.
+        reserved: Names of label fields, which no other column may have.
+        skip: Leave out faulty images instead of raising.
+
+    Raises:
+        DataError: An image is faulty; `UnsafePathError` where its path leaves the media folder.
+    """
+    rows = _Rows()
+    errors: list[DataError] = []
+    repairs: list[Loss] = []
+    for file in files:
+        names, good, faults = _checked(file, repairs)
+        if faults and not skip:
+            raise faults[0]
+        errors += [*file.section.faults, *faults]
+        _enter(file, names, good, rows, repairs)
+    repairs += _sizes_missing(rows)
+    shared = _shared(rows.by_path)
+    columns, described = _columns(rows, shared)
+    splits = tuple(split for split in rows.by_path if split is not None)
+    columns["split"] = _split_column(rows.by_path, splits)
+    nulls = _extras(rows.sections, reserved, columns, described)
+    return Samples(
+        columns=columns,
+        features=described,
+        splits=splits,
+        id_has_split=shared,
+        nulls=nulls,
+        repairs=repairs,
+        errors=errors,
+    )
+
+
+def _checked(file: ImageFile, repairs: list[Loss]) -> tuple[list[str], NDArray[np.int64], list[DataError]]:
+    """The clean paths of a file's good images, their positions, and the faults of the others."""
+    section = file.section
+    file.ids = ids(pull([section], "id"))
+    faults: dict[int, DataError] = {}
+
+    def fault(
+        row: int, key: str, reason: str, hint: str | None = None, kind: type[DataError] = DataError
+    ) -> None:
+        place = f"$.images[{section.place(row)}].{key}"
+        faults.setdefault(row, kind(reason, file=file.url, position=place, hint=hint))
+
+    names = pull([section], "file_name")
+    if "file_name" in section.optional or "file_name" not in section.keys:
+        for row, name in enumerate(names):
+            if name is UNSET:
+                fault(
+                    row,
+                    "file_name",
+                    "there is none; expected the image's path",
+                    "LVIS files have coco_url only",
+                )
+        names = ["?" if name is UNSET else name for name in names]
+    for row in unsafe_paths(names):
+        refusal = _refusal(names[row])
+        fault(row, "file_name", refusal.reason, refusal.hint, UnsafePathError)
+    for row in np.flatnonzero(file.ids.array.is_null().to_numpy(zero_copy_only=False)).tolist():
+        fault(row, "id", "there is none; expected the image's id")
+    for row, value in _repeated(file.ids.array.to_pylist()) if _repeats(file.ids.array) else ():
+        fault(row, "id", f"the id {value!r} is used twice; expected each image's id once")
+    good = np.setdiff1d(np.arange(len(names)), np.fromiter(faults, np.int64, len(faults)))
+    given = names if not faults else [names[row] for row in good.tolist()]
+    clean = safe_paths(given)
+    if clean is not given and clean != given:
+        changed = [old for old, new in zip(given, clean, strict=True) if old != new]
+        if changed:
+            repairs.append(
+                Loss(
+                    code="path.normalised",
+                    field="image",
+                    kind="change",
+                    reason="file_name has back slashes, ./ or the like; the path is kept in its plain form",
+                    count=len(changed),
+                    example=changed[0],
+                )
+            )
+    if len(set(clean)) < len(clean):
+        for at, name in _repeated(clean):
+            row = int(good[at])
+            fault(row, "file_name", f"the path {name!r} is used twice; expected each image once")
+        keep = [at for at, row in enumerate(good.tolist()) if row not in faults]
+        good, clean = good[keep], [clean[at] for at in keep]
+    return clean, good, [faults[row] for row in sorted(faults)]
+
+
+def _refusal(path: str) -> UnsafePathError:
+    try:
+        safe_path(path)
+    except UnsafePathError as error:
+        return error
+    return UnsafePathError(f"the path {path!r} is unsafe")
+
+
+def _repeats(array: pa.Array) -> bool:
+    return len(pc.unique(array)) < len(array)
+
+
+def _repeated(values: Sequence[Any]) -> list[tuple[int, Any]]:
+    """Positions and values of what stood before already; null is nothing."""
+    seen: set[Any] = set()
+    found = []
+    for position, value in enumerate(values):
+        if value in seen:
+            found.append((position, value))
+        elif value is not None:
+            seen.add(value)
+    return found
+
+
+def _enter(
+    file: ImageFile, names: list[str], good: NDArray[np.int64], rows: _Rows, repairs: list[Loss]
+) -> None:
+    """Give every good image its row; those of a path that the split has already share its row."""
+    known = rows.by_path.setdefault(file.split, {})
+    start = len(rows.objects)
+    fresh = [at for at, name in enumerate(names) if name not in known] if known else range(len(names))
+    known.update(zip([names[at] for at in fresh], range(start, start + len(fresh)), strict=True))
+    file.rows = np.full(len(file.section.objects), -1, np.int64)
+    file.rows[good] = np.fromiter((known[name] for name in names), np.int64, len(names))
+    objects = [file.section.objects[at] for at in good.tolist()]
+    if len(fresh) < len(names):
+        repairs += _differences(file, objects, rows)
+    new = [objects[at] for at in fresh]
+    rows.sections.append(
+        replace(file.section, objects=new, index=[file.section.place(int(good[at])) for at in fresh])
+    )
+    rows.objects += new
+    rows.urls.append(file.url)
+    rows.places += [file.prefix + names[at] for at in fresh]
+    for kind in {type(item) for item in objects[:1]}:
+        rows.keys[kind] = file.section.keys
+
+
+def _differences(file: ImageFile, objects: list[Any], rows: _Rows) -> list[Loss]:
+    """Keys in which the files of one split describe an image differently."""
+    seen = [(mine, int(row)) for mine, row in zip(objects, file.rows[file.rows >= 0], strict=True)]
+    pairs = [(mine, rows.objects[row]) for mine, row in seen if row < len(rows.objects)]
+    losses = []
+    for key, attribute in file.section.keys.items():
+        here = [_plain(getattr(mine, attribute)) for mine, _ in pairs]
+        there = [_plain(getattr(first, rows.keys[type(first)].get(key, ""), UNSET)) for _, first in pairs]
+        if here == there:
+            continue
+        count = sum(a != b for a, b in zip(here, there, strict=True))
+        losses.append(
+            Loss(
+                code="image.differs",
+                field=key,
+                kind="change",
+                reason="files of one split describe an image differently; the first description is kept",
+                count=count,
+                example=f"{file.url}: {key}",
+            )
+        )
+    return losses
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, Raw) else value
+
+
+def _shared(by_path: dict[str | None, dict[str, int]]) -> bool:
+    """Whether two splits have a path in common."""
+    return len(set().union(*by_path.values())) < sum(map(len, by_path.values()))
+
+
+def _sizes_missing(rows: _Rows) -> list[Loss]:
+    count = sum(value == 0 for key in ("width", "height") for value in pull(rows.sections, key))
+    if not count:
+        return []
+    return [
+        Loss(
+            code="size.zero",
+            field="image",
+            kind="change",
+            reason="a width or height of 0 stands for an unknown one, and is null here",
+            count=count,
+        )
+    ]
+
+
+def _columns(rows: _Rows, shared: bool) -> tuple[dict[str, pa.Array], dict[str, AnyFeature]]:
+    names = [
+        f"{split}/{name}" if shared and split else name
+        for split, known in rows.by_path.items()
+        for name in known
+    ]
+    order = np.fromiter(
+        (row for known in rows.by_path.values() for row in known.values()), np.int64, len(names)
+    )
+    if not (np.diff(order) == 1).all():  # a later file added images to an earlier split
+        names = [names[at] for at in np.argsort(order).tolist()]
+    sizes = {key: _size(rows, key) for key in ("width", "height")}
+    image = pa.StructArray.from_arrays(
+        [pa.array(rows.places, pa.string()), sizes["width"], sizes["height"]],
+        fields=list(features.Image().arrow),
+    )
+    found = ids(pull(rows.sections, "id"))
+    columns = {"id": pa.array(names, pa.string()), "image": image, "split": None, "image_id": found.array}
+    number: AnyFeature = (
+        features.Json(source="id")
+        if found.type == "json"
+        else features.Value(type=found.array.type, source="id")
+    )
+    described: dict[str, AnyFeature] = {
+        "id": features.Value(type=pa.string()),
+        "image": features.Image(),
+        "split": features.Split(),
+        "image_id": number,
+    }
+    return columns, described
+
+
+def _size(rows: _Rows, key: str) -> pa.Array:
+    found = []
+    for section, url in zip(rows.sections, rows.urls, strict=True):
+        values = pull([section], key)
+        try:
+            pixels = whole(values, "$.images", key, section.index)
+        except DataError as error:
+            error.file = url
+            raise
+        bad = pc.index(
+            pc.or_(pc.less(pixels, 0), pc.greater(pixels, _PIXELS_MOST)).fill_null(False), True
+        ).as_py()
+        if bad >= 0:
+            raise DataError(
+                f"found {values[bad]}; expected a number of pixels",
+                file=url,
+                position=f"$.images[{section.place(bad)}].{key}",
+            )
+        found.append(pc.if_else(pc.equal(pixels, 0), pa.scalar(None, pa.int64()), pixels).cast(pa.int32()))
+    return pa.concat_arrays(found)
+
+
+def _split_column(by_path: dict[str | None, dict[str, int]], splits: tuple[str, ...]) -> pa.Array:
+    total = sum(map(len, by_path.values()))
+    codes = np.full(total, -1, np.int32)
+    for split, known in by_path.items():
+        if split is not None:
+            codes[np.fromiter(known.values(), np.int64, len(known))] = splits.index(split)
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(splits, pa.string()))
+
+
+def _extras(
+    sections: list[Section],
+    reserved: Collection[str],
+    columns: dict[str, pa.Array],
+    described: dict[str, AnyFeature],
+) -> list[str]:
+    """Add a column for every further key; gives the keys whose null is an explicit one."""
+    nulls = []
+    for key in dict.fromkeys(key for section in sections for key in section.keys):
+        if key in IMAGE_KEYS:
+            continue
+        name = f"coco_{key}" if key in columns or key in reserved else key
+        found = infer(pull(sections, key), source=None if name == key else key)
+        columns[name], described[name] = found.array, found.feature
+        if found.nulls:
+            nulls.append(key)
+    return nulls

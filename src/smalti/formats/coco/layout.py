@@ -1,0 +1,200 @@
+"""Which files a COCO source consists of, what their names tell, and where their images lie.
+
+Layouts: https://cocodataset.org/#download (``annotations/<kind>_<split><year>.json`` with ``<split><year>/``),
+the same with ``images/<split>/``, Roboflow's ``<split>/_annotations.coco.json``
+(https://roboflow.com/formats/coco-json) and FiftyOne's ``labels.json`` with ``data/``
+(https://docs.voxel51.com/user_guide/import_datasets.html#cocodetectiondataset).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from smalti.errors import EmptySourceError, listed
+from smalti.formats.coco.recognise import Content, content_of
+from smalti.storage.paths import safe_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from smalti.storage.location import Location
+
+PREFIXES = ("instances", "person_keypoints", "keypoints", "captions", "stuff", "image_info", "images_info")
+ROBOFLOW = "_annotations.coco.json"
+FIFTYONE = "labels.json"
+_NAME = re.compile(rf"({'|'.join(PREFIXES)})(?:[_-](.+))?")
+_WORD = re.compile(
+    r"(?:.*[_-])?((?:train|val|valid|validation|test|dev|trainval|minival)(?:-dev)?)((?:19|20)\d\d)?"
+)
+_YEAR = re.compile(r"([A-Za-z][A-Za-z-]*?)((?:19|20)\d\d)((?:_.*)?)")
+DEPTH = 3  # folders deep that annotation files are looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One annotation file.
+
+    Attributes:
+        path: Relative to the root; empty where the root is the file.
+        kind: What its name says that it holds: one of `PREFIXES`, or empty.
+        split: The split, without its year; null where the name tells none.
+        year: The year that the split's name ends in, or empty.
+        results: The field that a flat array of detections becomes; null for any other file.
+    """
+
+    path: str
+    kind: str
+    split: str | None
+    year: str = ""
+    results: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """The folder that it lies in, relative to the root."""
+        return self.path.rpartition("/")[0]
+
+
+def sources(root: Location, split: str | None) -> list[Source]:
+    """Find the annotation files, those of one split together, in a stable order.
+
+    Raises:
+        EmptySourceError: There are none; the message says what was looked for.
+    """
+    if root.isfile():
+        content = content_of(root)
+        found = _named(root.name, root.parent.name)
+        results = "predictions" if content is Content.RESULTS else None
+        return [replace(found, path="", split=split or found.split, results=results)]
+    candidates = [path for path in root.find([".json"], maxdepth=DEPTH) if not path.startswith(".")]
+    contents = {path: content_of(root / path) for path in candidates}
+    usable = [path for path in candidates if contents[path] in {Content.COCO, Content.RESULTS, Content.LVIS}]
+    if not any(contents[path] is not Content.RESULTS for path in usable):
+        raise _nothing(root, candidates, usable)
+    found_all = [_named_in(root, path, contents[path]) for path in usable]
+    ground = [source for source in found_all if source.results is None]
+    if len(ground) == 1 and split:
+        ground = [replace(ground[0], split=split)]
+    ground = _told_apart(ground)
+    splits = list(dict.fromkeys(source.split for source in ground))
+    joined = [source for source in found_all if source.results and source.split in splits]
+    return sorted(ground + joined, key=lambda s: (splits.index(s.split), s.results is not None, _rank(s)))
+
+
+def _nothing(root: Location, candidates: list[str], usable: list[str]) -> EmptySourceError:
+    looked = (
+        "looked for a JSON file with images, annotations and categories: annotations/*_<split>.json,"
+        f" <split>/{ROBOFLOW}, {FIFTYONE}"
+    )
+    if usable:
+        hint = "results files hold detections only: read their ground truth, and pass them as results="
+        return EmptySourceError(f"{root.url}: found {listed(usable, 3)} alone, {looked}; {hint}")
+    there = f"; none of {listed(candidates, 3)} is one" if candidates else "; there is no JSON file"
+    return EmptySourceError(f"{root.url}: {looked}{there}")
+
+
+def _named_in(root: Location, path: str, content: Content) -> Source:
+    folder, _, name = path.rpartition("/")
+    source = _named(name, folder.rpartition("/")[2] if folder else root.name)
+    results = None
+    if content is Content.RESULTS:
+        results = re.split(r"[_-]", name.removesuffix(".json"))[0] or "predictions"
+    return replace(source, path=path, results=results)
+
+
+def _named(name: str, folder: str) -> Source:
+    """What a file's name, and that of its folder, tell."""
+    if name in {ROBOFLOW, FIFTYONE, "annotations.json"}:
+        word = _WORD.fullmatch(folder)
+        return Source(name, "", word[1] if word else None, (word[2] or "") if word else "")
+    stem = name[:-5] if name.lower().endswith(".json") else name
+    known = _NAME.fullmatch(stem)
+    kind, rest = (known[1], known[2]) if known else ("", stem)
+    if rest is None:
+        return Source(name, kind, None)
+    if dated := _YEAR.fullmatch(rest) if known else None:
+        return Source(name, kind, dated[1] + dated[3], dated[2])
+    word = _WORD.fullmatch(rest)
+    if word:
+        return Source(name, kind, word[1], word[2] or "")
+    return Source(name, kind, rest if known else None)
+
+
+def _told_apart(found: list[Source]) -> list[Source]:
+    """Splits that only their years tell apart keep them; files that nothing tells apart keep their names."""
+    years: dict[str | None, set[str]] = {}
+    for source in found:
+        years.setdefault(source.split, set()).add(source.year)
+    found = [
+        replace(s, split=f"{s.split}{s.year}") if len(years[s.split]) > 1 and s.split else s for s in found
+    ]
+    same = Counter((_rank(source)[0], source.split) for source in found)
+    return [
+        replace(s, split=s.path.rpartition("/")[2].removesuffix(".json"))
+        if same[_rank(s)[0], s.split] > 1
+        else s
+        for s in found
+    ]
+
+
+def _rank(source: Source) -> tuple[int, str]:
+    kind = PREFIXES.index(source.kind) if source.kind else -1
+    return kind, source.path
+
+
+def dataset_root(root: Location) -> Location:
+    """The folder that image paths are relative to, where nothing else is asked for."""
+    folder = root.parent if root.isfile() else root
+    return folder.parent if folder.name == "annotations" else folder
+
+
+def media_folder(source: Source, root: Location, media: Location, names: Iterable[str]) -> str:
+    """The folder of a file's images below the media root, as a prefix: ``"val2017/"``, or empty.
+
+    Args:
+        source: The file.
+        root: Where it was found.
+        media: The media root.
+        names: Some of its ``file_name`` values.
+    """
+    probes = [name for name in (_safe(name) for name in names) if name]
+    candidates = _candidates(source, root, media)
+    for folder in candidates:
+        place = media / folder if folder else media
+        if any((place / name).isfile() for name in probes):
+            return f"{folder}/" if folder else ""
+    for folder in candidates:
+        if folder and (media / folder).isdir():
+            return f"{folder}/"
+    return ""
+
+
+def _safe(name: str) -> str | None:
+    try:
+        return safe_path(name)
+    except ValueError:
+        return None
+
+
+def _candidates(source: Source, root: Location, media: Location) -> list[str]:
+    """Folders below the media root that may hold a file's images, the likeliest first."""
+    here = source.folder
+    if root.isfile() and root.parent.url != media.url and root.parent.name != "annotations":
+        here = ""
+    words: list[str] = []
+    if source.split:
+        words = list(dict.fromkeys([f"{source.split}{source.year}", source.split]))
+        plain = re.match(r"[A-Za-z]+", source.split)
+        if plain and plain[0] != source.split:
+            words += [f"{plain[0]}{source.year}", plain[0]]
+    base = "" if here.rpartition("/")[2] == "annotations" else here
+    if here.endswith("/annotations"):
+        base = here.removesuffix("/annotations")
+    up = f"{base}/" if base else ""
+    found = [f"{up}{word}" for word in words]
+    found += [f"{up}images/{word}" for word in words]
+    found += [f"{up}{word}/images" for word in words]
+    found += [f"{up}data", f"{up}images", base, here]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,359 @@
+"""Everything of a COCO source but its geometry: files found, decoded, joined to samples and label fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from smalti.errors import DataError, EmptySourceError
+from smalti.formats.coco import classes
+from smalti.formats.coco.columns import Ids, ids, pull
+from smalti.formats.coco.decode import Decoded, decode_file
+from smalti.formats.coco.images import ImageFile, Samples, samples
+from smalti.formats.coco.labels import LabelFile, Labels, labels, same_objects
+from smalti.formats.coco.layout import Source, dataset_root, media_folder, sources
+from smalti.formats.coco.shapes import uncompressed
+from smalti.formats.report import Loss, merged
+from smalti.schema import features
+from smalti.schema.categories import Categories, Category
+from smalti.schema.schema import Schema
+from smalti.storage.location import Location
+
+if TYPE_CHECKING:
+    from smalti.formats.coco.options import CocoOptions
+    from smalti.schema.features import AnyFeature
+
+RESERVED = ("objects", "captions", "stuff")
+PROBED = 4  # images of a file that are looked for in the media folders
+
+
+@dataclass(slots=True, kw_only=True)
+class Loaded:
+    """A source without its geometry.
+
+    Attributes:
+        schema: Of the batches.
+        samples: The rows.
+        fields: The label fields, by name.
+        repairs: What was mended.
+        errors: What was left out.
+        objects_skipped: Objects that were left out.
+        samples_skipped: Images that were left out.
+    """
+
+    schema: Schema
+    samples: Samples
+    fields: dict[str, Labels]
+    repairs: list[Loss]
+    errors: list[DataError]
+    objects_skipped: int
+    samples_skipped: int
+
+
+@dataclass(slots=True)
+class _File:
+    source: Source
+    decoded: Decoded
+    categories: tuple[Category, ...]
+    images: ImageFile | None = None
+    labels: LabelFile | None = None
+
+
+def load(root: Location, media: Location | None, options: CocoOptions, *, skip: bool) -> Loaded:
+    """Read the skeletons of all files of a source.
+
+    Args:
+        root: A JSON file, or a folder with several.
+        media: The media root; null: the dataset's folder.
+        options: The format's options.
+        skip: Leave out faulty images and annotations instead of raising.
+
+    Raises:
+        EmptySourceError: Nothing was found.
+        DataError: A file is faulty at one place.
+    """
+    found = [_decoded(root, source, skip=skip) for source in sources(root, options.split)]
+    ground = [file for file in found if not file.decoded.is_results]
+    results = [file for file in found if file.decoded.is_results]
+    if not ground:
+        raise DataError(
+            "this is a flat array of detections; expected images, annotations and categories",
+            file=results[0].decoded.url,
+            hint="read the ground truth, and pass this file as results=",
+        )
+    results += [
+        _File(Source("", "", None, results=name), decode_file(place, results=True, skip=skip), ())
+        for name, place in _given_results(root, options)
+    ]
+    place = media or dataset_root(root)
+    for file in ground:
+        file.images = _images(file, root, place)
+    names = {file.source.results or "" for file in results}
+    rows = samples([file.images for file in ground if file.images], {*RESERVED, *names} - {""}, skip=skip)
+    fields = _fields(ground, results, len(rows), skip=skip)
+    return _finished(rows, fields, ground, place)
+
+
+def _decoded(root: Location, source: Source, *, skip: bool) -> _File:
+    place = root / source.path if source.path else root
+    decoded = decode_file(place, results=source.results is not None, skip=skip)
+    if decoded.images is None and not decoded.is_results:
+        keys = ", ".join(sorted(decoded.top)) or "nothing else"
+        raise EmptySourceError(
+            f"{place.url}: looked for the key 'images' at the top of the file, and found {keys};"
+            " expected images, annotations and categories"
+        )
+    if decoded.annotations is not None and "segments_info" in decoded.annotations.keys:
+        raise DataError(
+            "this is COCO panoptic, whose annotations are label images; expected boxes, polygons or captions",
+            file=place.url,
+        )
+    raw = decoded.top.get("categories")
+    return _File(source, decoded, classes.parse(raw, place.url) if raw is not None else ())
+
+
+def _given_results(root: Location, options: CocoOptions) -> list[tuple[str, Location]]:
+    """The results files that were asked for, with the names of their fields."""
+    match options.results:
+        case None:
+            given: dict[str, str] = {}
+        case str() as path:
+            given = {options.results_field: path}
+        case tuple() as paths:
+            given = {f"{options.results_field}{f'_{n}' if n > 1 else ''}": p for n, p in enumerate(paths, 1)}
+        case named:
+            given = dict(named)
+    folder = root.parent if root.isfile() else root
+    return [(name, _place(folder, path)) for name, path in given.items()]
+
+
+def _place(folder: Location, path: str) -> Location:
+    """A path that the user gave: as it is, or beside the source."""
+    place = Location.parse(path)
+    if not place.exists() and "://" not in path and not path.startswith("/"):
+        beside = Location.parse(f"{folder.url}/{path}")
+        place = beside if beside.exists() else place
+    if not place.exists():
+        raise EmptySourceError(f"{place.url}: there is no such results file")
+    return place
+
+
+def _images(file: _File, root: Location, media: Location) -> ImageFile:
+    section = file.decoded.images
+    if section is None:
+        raise EmptySourceError(f"{file.decoded.url}: there are no images")
+    names = [name for name in pull([section], "file_name") if isinstance(name, str)]
+    some = names[:: max(1, len(names) // PROBED)][:PROBED]
+    return ImageFile(
+        url=file.decoded.url,
+        split=file.source.split,
+        prefix=media_folder(file.source, root, media, some),
+        section=section,
+    )
+
+
+def _fields(ground: list[_File], results: list[_File], count: int, *, skip: bool) -> dict[str, Labels]:
+    """Resolve every annotation, and sort the files into fields."""
+    grouped: dict[str, list[_File]] = {}
+    for file in ground:
+        if file.images is None:
+            continue
+        file.labels = _label_file(file, file.images, file.categories, skip=skip)
+        name = _field_name(file)
+        taken = [other.labels for other in grouped.get(name, ()) if other.source.split == file.source.split]
+        if any(other and not same_objects(other, file.labels) for other in taken):
+            name = file.source.kind or file.source.path.rpartition("/")[2].removesuffix(".json")
+        grouped.setdefault(name, []).append(file)
+    fields = {
+        name: _field(files, count) for name, files in grouped.items() if _has_labels(name, files, grouped)
+    }
+    by_name: dict[str, list[_File]] = {}
+    for file in results:
+        same = [other for other in ground if other.source.split == file.source.split]
+        _match_results(file, same if file.source.path else ground, skip=skip)
+        by_name.setdefault(file.source.results or "predictions", []).append(file)
+    for name, files in by_name.items():
+        if name in fields:
+            raise DataError(
+                f"two label fields would be called {name!r}",
+                file=files[0].decoded.url,
+                hint="pass results={name: path}",
+            )
+        fields[name] = _field(files, count)
+    return fields
+
+
+def _field_name(file: _File) -> str:
+    if file.labels is not None and file.labels.is_captions:
+        return "captions"
+    return "stuff" if file.source.kind == "stuff" else "objects"
+
+
+def _has_labels(name: str, files: list[_File], grouped: dict[str, list[_File]]) -> bool:
+    """Whether a field holds anything, or is the only one there is."""
+    return any(file.decoded.annotations is not None for file in files) or (
+        name == "objects" and (len(grouped) == 1 or any(file.categories for file in files))
+    )
+
+
+def _label_file(file: _File, images: ImageFile, categories: tuple[Category, ...], *, skip: bool) -> LabelFile:
+    found = LabelFile(
+        url=file.decoded.url,
+        images=images,
+        section=file.decoded.annotations,
+        place="$" if file.decoded.is_results else "$.annotations",
+    )
+    if not found.is_captions:
+        if not categories and found.section is not None:
+            categories = file.categories = _invented(found)
+        found.category_ids = ids([category.id for category in categories])
+    found.resolve()
+    if found.faults and not skip:
+        raise found.faults[0]
+    return found
+
+
+def _invented(file: LabelFile) -> tuple[Category, ...]:
+    """Categories named after the ids that a file without categories uses."""
+    values = set(pull([file.section], "category_id")) if file.section else set()
+    return tuple(
+        Category(name=str(value), id=value)
+        for value in sorted(
+            (v for v in values if isinstance(v, int | str)), key=lambda v: (isinstance(v, str), v)
+        )
+    )
+
+
+def _field(files: list[_File], count: int) -> Labels:
+    table, losses = classes.united((file.decoded.url, file.categories) for file in files)
+    base = classes.skeleton_base(table)
+    categories = classes.rebased(table, -base) if base else Categories(table)
+    places: dict[object, int] = {
+        category.id: place for place, category in enumerate(table) if category.id is not None
+    }
+    codes = [
+        np.array([*(places.get(category.id, -1) for category in file.categories), -1], np.int64)
+        for file in files
+    ]
+    found = labels([file.labels for file in files if file.labels], count, categories, codes)
+    found.zero_based = not base
+    found.repairs = [*losses, *_class_notes(files, categories), *found.repairs]
+    return found
+
+
+def _class_notes(files: list[_File], categories: Categories) -> list[Loss]:
+    notes = []
+    if categories.duplicates:
+        notes.append(
+            Loss(
+                code="category.duplicate",
+                field="categories",
+                kind="change",
+                reason="categories share a name; the later ones are told apart by their id in the table",
+                count=len(categories.duplicates),
+                example=categories.duplicates[0],
+            )
+        )
+    invented = [f for f in files if f.categories and _is_empty(f.decoded.top.get("categories"))]
+    if invented:
+        notes.append(
+            Loss(
+                code="categories.missing",
+                field="categories",
+                kind="change",
+                reason="the file declares no categories; their ids are their names",
+                count=sum(len(file.categories) for file in invented),
+                example=invented[0].decoded.url,
+            )
+        )
+    return notes
+
+
+def _is_empty(raw: msgspec.Raw | None) -> bool:
+    return raw is None or not msgspec.json.decode(raw)
+
+
+def _match_results(file: _File, truth: list[_File], *, skip: bool) -> None:
+    """Give detections the images and categories of the ground-truth file that knows their images."""
+    objects = [other for other in truth if other.images is not None and not _is_captions(other)] or truth
+    wanted = ids(pull([file.decoded.annotations], "image_id")) if file.decoded.annotations else None
+    best = max(objects, key=lambda other: _known(other, wanted))
+    if best.images is None:
+        raise EmptySourceError(f"{best.decoded.url}: there are no images")
+    file.categories = best.categories
+    file.labels = _label_file(file, best.images, best.categories, skip=skip)
+
+
+def _is_captions(file: _File) -> bool:
+    return file.labels is not None and file.labels.is_captions
+
+
+def _known(file: _File, wanted: Ids | None) -> int:
+    if wanted is None or file.images is None:
+        return 0
+    known = set(file.images.ids.array.to_pylist())
+    return len(known.intersection(wanted.array.to_pylist()))
+
+
+def _finished(rows: Samples, fields: dict[str, Labels], ground: list[_File], media: Location) -> Loaded:
+    columns: dict[str, AnyFeature] = {
+        **{name: rows.features[name] for name in ("id", "image", "split")},
+        **{name: field.feature for name, field in fields.items()},
+        **{name: feature for name, feature in rows.features.items() if name not in {"id", "image", "split"}},
+    }
+    schema = Schema(
+        columns=columns,
+        splits=rows.splits,
+        media_root=media.url,
+        id_has_split=rows.id_has_split,
+        extra={"coco": _extra(rows, fields, ground)},
+    )
+    held = {id(file): file for field in fields.values() for file in field.files}
+    faults = [fault for file in held.values() for fault in file.faults]
+    left_out = sum(
+        int(np.count_nonzero(f.bad)) + len(f.section.faults if f.section else ()) for f in held.values()
+    )
+    return Loaded(
+        schema=schema,
+        samples=rows,
+        fields=fields,
+        repairs=merged([*rows.repairs, *(loss for field in fields.values() for loss in field.repairs)]),
+        errors=[*rows.errors, *faults],
+        objects_skipped=left_out,
+        samples_skipped=len(rows.errors),
+    )
+
+
+def _extra(rows: Samples, fields: dict[str, Labels], ground: list[_File]) -> dict[str, Any]:
+    """What the writer needs to give back what no column holds."""
+    heads: dict[str, dict[str, Any]] = {}
+    urls = {file.url: name for name, field in fields.items() for file in field.files}
+    for file in ground:
+        name = urls.get(file.decoded.url, "image_info")
+        head = {key: msgspec.json.decode(raw) for key, raw in file.decoded.top.items() if key != "categories"}
+        feature = fields[name].feature if name in fields else None
+        if isinstance(feature, features.Objects):
+            own = [category.id for category in file.categories]
+            if own != [category.id for category in feature.categories]:
+                head["category_ids"] = own
+        elif "categories" in file.decoded.top:
+            head["categories"] = msgspec.json.decode(file.decoded.top["categories"])
+        heads.setdefault(name, {}).setdefault(file.source.split or "", head)
+    extra: dict[str, Any] = {"heads": heads}
+    nulls = {name: field.nulls for name, field in fields.items() if field.nulls}
+    if rows.nulls:
+        nulls["images"] = rows.nulls
+    if nulls:
+        extra["nulls"] = nulls
+    results = [name for name, field in fields.items() if field.files and field.files[0].place == "$"]
+    if results:
+        extra["results"] = results
+    forms = {name: form for name, field in fields.items() if (form := uncompressed(field))}
+    if forms:
+        extra["uncompressed"] = forms
+    if zero_based := [name for name, field in fields.items() if field.zero_based]:
+        extra["zero_based"] = zero_based
+    return extra

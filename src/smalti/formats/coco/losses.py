@@ -1,0 +1,103 @@
+"""What COCO does not take, and what it takes in another form: the losses of a writing, by stable codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smalti.formats.coco.encode import holdable
+from smalti.formats.coco.objects import HELD
+from smalti.formats.losses import dropped
+from smalti.formats.report import Loss
+from smalti.schema import features
+
+if TYPE_CHECKING:
+    from smalti.formats.coco.objects import Tallies
+    from smalti.schema.features import AnyFeature
+    from smalti.schema.schema import Schema
+
+TITLE = "COCO"
+_PLAIN = (
+    features.Value,
+    features.Json,
+    features.Text,
+    features.Scalar,
+    features.Embedding,
+    features.Video,
+    features.Frame,
+)
+_CHANGES = {
+    "area.computed": "COCO needs an area; it is computed from the polygons, the mask or the box",
+    "bbox.computed": "the box is computed around the polygons, the mask, the corners or the keypoints",
+    "quad.as_polygon": "an oriented box is written as a polygon of its four corners",
+    "visibility.assumed": "an unknown visibility is written as 2, or as 0 where the point is the origin",
+}
+_DROPS = {
+    "mask.dropped": "an object has polygons and a mask, and COCO holds one; the polygons are written",
+    "quad.dropped": "an object has corners beside polygons or a mask; COCO holds one shape",
+}
+_REASONS = {
+    "angle": "the corners hold the angle",
+    "polyline": "COCO has no open lines",
+    "box3d": "COCO has no boxes in space",
+}
+
+
+def taken(schema: Schema, *, one_field: bool) -> Schema:
+    """The part of a schema that COCO holds; of one label field where there is one file alone."""
+    columns: dict[str, AnyFeature] = {}
+    labels = [n for n, f in schema.columns.items() if isinstance(f, features.Objects | features.Captions)]
+    first = "objects" if "objects" in labels else next(iter(labels), None)
+    for name, feature in schema.columns.items():
+        if isinstance(feature, features.Objects | features.Captions):
+            if one_field and name != first:
+                continue
+            columns[name] = _held(feature) if isinstance(feature, features.Objects) else feature
+        elif name in {"id", "image", "split"} or (isinstance(feature, _PLAIN) and holdable(feature.arrow)):
+            columns[name] = feature
+    return schema.with_columns(columns)
+
+
+def _held(feature: features.Objects) -> features.Objects:
+    attributes = {name for name, value in feature.attributes.items() if holdable(value.arrow)}
+    return feature.only({*(name for name in feature.members if name in HELD), *attributes})
+
+
+def declared(schema: Schema, wanted: Schema, *, single: bool) -> list[Loss]:
+    """What is known to be lost from the schema alone."""
+    losses = [loss for loss in dropped(schema, wanted, TITLE, _REASONS) if loss.field != "split"]
+    if single and len(schema.splits) > 1:
+        losses.append(
+            Loss(
+                code="split.dropped",
+                field="split",
+                reason="one file has no place for splits; write to a folder",
+                count=None,
+            )
+        )
+    return losses
+
+
+def changes(tallies: Tallies) -> list[Loss]:
+    """What was computed or left out while writing a part."""
+    return [
+        Loss(
+            code=code,
+            field=f"objects.{member}",
+            kind="change" if code in _CHANGES else "value",
+            reason=_CHANGES.get(code) or _DROPS[code],
+            count=count,
+        )
+        for (code, member), count in tallies.counts.items()
+    ]
+
+
+def unannotated(field: str, count: int, example: str) -> Loss:
+    """Samples that nobody has annotated, in a file in which they cannot be told from empty ones."""
+    return Loss(
+        code="unannotated.merged",
+        field=field,
+        kind="change",
+        reason="nobody has annotated the sample; in one file it looks annotated and empty",
+        count=count,
+        example=example,
+    )

@@ -1,0 +1,242 @@
+"""The members of a label field as columns over all annotations of its files, in the files' order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import UNSET, Raw
+
+from smalti.errors import DataError
+from smalti.formats.coco.columns import NULL, Ids, IdType, first_bytes, floats, ids, infer, pull, raws, whole
+from smalti.formats.report import Loss
+from smalti.schema import features
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from smalti.formats.coco.decode import Section
+    from smalti.schema.categories import Categories
+    from smalti.schema.features import Json, Value
+
+RAW_MEMBERS = ("bbox", "segmentation", "keypoints")
+LIST, OBJECT, NOTHING = b"[{n"
+# Members of a field without any object, so that it has columns at all.
+_USUAL = ("id", "category", "bbox", "area", "iscrowd")
+
+
+@dataclass(slots=True)
+class Members:
+    """Columns over the annotations of several files.
+
+    Attributes:
+        columns: Arrow arrays by member or attribute; ``category`` holds positions in the table.
+        attributes: The features of the attributes.
+        raws: Raw texts by member: null texts where the key is missing.
+        firsts: uint8 by raw member: the first byte of each text.
+        names: The member of each source key.
+        nulls: Source keys whose null stands for an explicit null.
+        id_type: The type of ids, and of track ids.
+        repairs: What was mended.
+    """
+
+    columns: dict[str, pa.Array] = field(default_factory=dict)
+    attributes: dict[str, Value | Json] = field(default_factory=dict)
+    raws: dict[str, list[Raw]] = field(default_factory=dict)
+    firsts: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    nulls: list[str] = field(default_factory=list)
+    id_type: IdType = "int64"
+    repairs: list[Loss] = field(default_factory=list)
+
+    def feature(self, categories: Categories, *, captions: bool) -> features.Objects | features.Captions:
+        """What the field means."""
+        if captions:
+            return features.Captions(attributes=self.attributes)
+        found = set(self.columns) - set(self.attributes)
+        if "bbox" in self.raws:
+            found.add("bbox")
+        if "keypoints" in self.raws:
+            found.add("keypoints")
+        if "segmentation" in self.raws:
+            firsts = self.firsts["segmentation"]
+            found |= {"polygons"} if (firsts != OBJECT).any() or not len(firsts) else set()
+            found |= {"mask"} if (firsts == OBJECT).any() else set()
+        return features.Objects(
+            categories=categories,
+            members=tuple(found or _USUAL),
+            attributes=self.attributes,
+            id_type=self.id_type,
+        )
+
+
+def members(sections: Sequence[Section], urls: Sequence[str], *, captions: bool) -> Members:
+    """Turn the sections' objects into columns.
+
+    Args:
+        sections: Annotations of several files.
+        urls: The files.
+        captions: They are sentences: everything but ``id`` and ``caption`` is an attribute.
+
+    Raises:
+        DataError: A value is not of its member's kind.
+    """
+    found = Members()
+    for key in dict.fromkeys(key for section in sections for key in section.keys):
+        if key == "image_id" or (key == "category_id" and not captions):
+            continue
+        if key in RAW_MEMBERS and not captions:
+            _take_raws(found, key, sections)
+        elif key == "id":
+            _take_ids(found, sections)
+        elif key == "caption" and captions:
+            found.columns[key] = pa.array(
+                [None if text is UNSET else text for text in pull(sections, key)], pa.string()
+            )
+            found.names[key] = key
+        elif captions or any(key in section.raw for section in sections) or key == "caption":
+            _take_extra(found, key, sections, captions=captions)
+        else:
+            _take_number(found, key, sections, urls)
+    return found
+
+
+def _take_raws(found: Members, key: str, sections: Sequence[Section]) -> None:
+    optional = any(key in section.optional or key not in section.keys for section in sections)
+    found.raws[key] = raws(pull(sections, key), optional=optional)
+    found.firsts[key] = first_bytes(found.raws[key])
+    found.names[key] = key
+    null = found.firsts[key] == NOTHING
+    if optional:
+        null &= np.fromiter((text is not NULL for text in found.raws[key]), np.bool_, len(null))
+    if null.any():
+        _note_nulls(found, key, int(np.count_nonzero(null)), mixed=optional)
+
+
+def _note_nulls(found: Members, key: str, count: int, *, mixed: bool) -> None:
+    if not mixed:
+        found.nulls.append(key)
+        return
+    found.repairs.append(
+        Loss(
+            code="null.dropped",
+            field=f"objects.{key}",
+            kind="change",
+            reason="some annotations have null here and some lack the key; both are null, and written as missing",
+            count=count,
+        )
+    )
+
+
+def _take_ids(found: Members, sections: Sequence[Section]) -> None:
+    given = ids(pull(sections, "id"))
+    found.names["id"] = "id"
+    if given.type != "int64":
+        found.columns["id"], found.id_type = given.array, given.type
+        return
+    values = given.array.fill_null(0).to_numpy(zero_copy_only=False).copy()
+    valid = given.array.is_valid().to_numpy(zero_copy_only=False)
+    stops = np.cumsum([len(section.objects) for section in sections])
+    renewed = sum(
+        _renew(values[stop - len(section.objects) : stop], valid[stop - len(section.objects) : stop])
+        for section, stop in zip(sections, stops.tolist(), strict=True)
+    )
+    found.columns["id"] = pa.array(values, mask=~valid)
+    if renewed:
+        found.repairs.append(
+            Loss(
+                code="id.duplicate",
+                field="objects.id",
+                kind="change",
+                reason="an annotation id is used twice in a file; the later objects got new ids",
+                count=renewed,
+            )
+        )
+    zeros = int(np.count_nonzero((values == 0) & valid))
+    if zeros:
+        found.repairs.append(
+            Loss(
+                code="id.zero",
+                field="objects.id",
+                kind="change",
+                reason="COCO's evaluators take annotation id 0 for unmatched; it is kept as it is: write with"
+                " ids='renumber' to be rid of it",
+                count=zeros,
+            )
+        )
+
+
+def _renew(values: NDArray[np.int64], valid: NDArray[np.bool_]) -> int:
+    """Give fresh ids, in place, to those that stood before; gives their number."""
+    if len(values) < 2 or (np.diff(values) > 0).all():
+        return 0
+    at = np.flatnonzero(valid)
+    _, first = np.unique(values[at], return_index=True)
+    again = np.setdiff1d(at, at[first])
+    if len(again):
+        values[again] = max(int(values[at].max()), 0) + 1 + np.arange(len(again))
+    return len(again)
+
+
+def _take_extra(found: Members, key: str, sections: Sequence[Section], *, captions: bool) -> None:
+    taken = {"id", "caption"} if captions else set(features.OBJECT_MEMBERS)
+    name = f"coco_{key}" if key in taken else key
+    values = [
+        value if value is UNSET or isinstance(value, Raw) else Raw(msgspec.json.encode(value))
+        for value in pull(sections, key)
+    ]
+    column = infer(values, source=None if name == key else key)
+    found.columns[name], found.attributes[name], found.names[key] = column.array, column.feature, name
+    if column.nulls:
+        found.nulls.append(key)
+
+
+def _take_number(found: Members, key: str, sections: Sequence[Section], urls: Sequence[str]) -> None:
+    values = pull(sections, key)
+    found.names[key] = key
+    if key == "track_id":
+        found.columns[key] = _track_ids(found, ids(values))
+    elif key == "iscrowd":
+        found.columns[key] = pa.concat_arrays(
+            [_crowds(section, url) for section, url in zip(sections, urls, strict=True)]
+        )
+    else:
+        found.columns[key] = floats(values)
+    if not found.columns[key].null_count:
+        return
+    explicit = sum(value is None for value in values)
+    if explicit:
+        _note_nulls(found, key, explicit, mixed=any(value is UNSET for value in values))
+
+
+def _track_ids(found: Members, tracks: Ids) -> pa.Array:
+    """Track ids in the one type that they share with the objects' ids."""
+    if tracks.type == found.id_type or (found.id_type == "int64" and "id" not in found.columns):
+        found.id_type = tracks.type
+        return tracks.array
+    if "id" in found.columns:
+        found.columns["id"] = Ids(found.columns["id"], found.id_type).as_json()
+    found.id_type = "json"
+    return tracks.as_json()
+
+
+def _crowds(section: Section, url: str) -> pa.Array:
+    try:
+        numbers = whole(pull([section], "iscrowd"), "$.annotations", "iscrowd", section.index)
+    except DataError as error:
+        error.file = url
+        raise
+    odd = pc.index(pc.invert(pc.is_in(numbers, pa.array([0, 1, None], pa.int64()))), True).as_py()
+    if odd >= 0:
+        raise DataError(
+            f"found {numbers[odd].as_py()}; expected 0 or 1",
+            file=url,
+            position=f"$.annotations[{section.place(odd)}].iscrowd",
+        )
+    return numbers.cast(pa.bool_())

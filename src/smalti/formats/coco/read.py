@@ -1,0 +1,196 @@
+"""Read COCO: the skeleton once, then part by part what only a part needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from smalti.errors import DataError
+from smalti.formats.coco.load import Loaded, load
+from smalti.formats.coco.members import NOTHING, OBJECT
+from smalti.formats.coco.options import CocoOptions
+from smalti.formats.coco.shapes import Shapes, shapes
+from smalti.formats.protocol import Part, PartRead, Plan, Reader
+from smalti.schema import features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from smalti.formats.coco.labels import Labels
+    from smalti.schema.schema import Schema
+
+SAMPLES = 4096  # of a part
+_SOURCES = {"bbox": "bbox", "polygons": "segmentation", "mask": "segmentation", "keypoints": "keypoints"}
+
+
+class CocoReader(Reader[CocoOptions]):
+    """Reads COCO files; see `smalti.formats.coco`."""
+
+    _loaded: Loaded | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the skeleton: a worker decodes its own."""
+        return {**self.__dict__, "_loaded": None}
+
+    def plan(self) -> Plan:
+        loaded = self._load()
+        count = len(loaded.samples)
+        return Plan(
+            schema=loaded.schema,
+            parts=[
+                Part(key=(start, min(start + SAMPLES, count)), samples=min(SAMPLES, count - start))
+                for start in range(0, count, SAMPLES)
+            ],
+            repairs=loaded.repairs,
+            errors=loaded.errors,
+            objects_skipped=loaded.objects_skipped,
+            samples_skipped=loaded.samples_skipped,
+        )
+
+    def _load(self) -> Loaded:
+        if self._loaded is None:
+            self._loaded = load(self.root, self.media, self.options, skip=self.on_error == "skip")
+        return self._loaded
+
+    def read(self, part: Part, schema: Schema) -> PartRead:
+        loaded = self._load()
+        start, stop = part.key
+        columns: list[pa.Array] = []
+        counts: dict[str, int] = {}
+        examples: dict[str, str] = {}
+        repairs, errors = [], []
+        for name, feature in loaded.schema.columns.items():
+            wanted = schema.columns.get(name)
+            if name not in loaded.fields:
+                values = loaded.samples.columns[name].slice(start, stop - start)
+                if wanted is not None:
+                    columns.append(values)
+                else:
+                    counts[name] = len(values) - values.null_count
+                continue
+            field = _PartField(name, loaded.fields[name], start, stop, loaded.samples.columns["id"])
+            field.count(wanted, feature, counts, examples)
+            if wanted is not None:
+                column, found = field.column(wanted)
+                if errors_here := field.errors(found):
+                    if self.on_error == "raise":
+                        raise errors_here[0]
+                    errors += errors_here
+                repairs += found.repairs()
+                columns.append(column)
+        order = [name for name in loaded.schema.columns if name in schema.columns]
+        by_name = dict(zip(order, columns, strict=True))
+        return PartRead(
+            batch=pa.RecordBatch.from_arrays([by_name[name] for name in schema.columns], schema=schema.arrow),
+            counts=counts,
+            examples=examples,
+            repairs=repairs,
+            errors=errors,
+            objects_skipped=len(errors),
+        )
+
+
+class _PartField:
+    """One label field of one part: its samples ``start:stop``, and their objects."""
+
+    def __init__(self, name: str, labels: Labels, start: int, stop: int, ids: pa.Array) -> None:
+        self.name = name
+        self.labels = labels
+        self.samples = slice(start, stop)
+        self.ids = ids
+        self.first, self.last = int(labels.offsets[start]), int(labels.offsets[stop])
+        self.size = self.last - self.first
+
+    def count(self, wanted: Any, feature: Any, counts: dict[str, int], examples: dict[str, str]) -> None:
+        """Count what is not wanted, without decoding it."""
+        names = feature.names if isinstance(feature, features.Objects) else ()
+        if wanted is None:
+            counts[self.name] = self.size if names else int(self.labels.annotated[self.samples].sum())
+        taken = wanted.names if isinstance(wanted, features.Objects) else ()
+        for member in names:
+            if member in taken:
+                continue
+            there = self._there(member)
+            total = int(np.count_nonzero(there))
+            counts[f"{self.name}.{member}"] = total
+            if total:
+                examples[f"{self.name}.{member}"] = self._named(int(np.argmax(there)))
+
+    def _there(self, member: str) -> NDArray[np.bool_]:
+        """Which objects have a value."""
+        some = slice(self.first, self.last)
+        if member in self.labels.columns:
+            valid = self.labels.columns[member].slice(self.first, self.size).is_valid()
+            return np.asarray(valid.to_numpy(zero_copy_only=False), np.bool_)
+        firsts = self.labels.firsts[_SOURCES[member]][some]
+        if member == "mask":
+            return firsts == OBJECT
+        if member == "polygons":
+            return (firsts != OBJECT) & (firsts != NOTHING)
+        return firsts != NOTHING
+
+    def _sample(self, row: int) -> str:
+        sample = int(np.searchsorted(self.labels.offsets, self.first + row, side="right")) - 1
+        return str(self.ids[sample].as_py())
+
+    def _named(self, row: int) -> str:
+        """An object, so that it can be found."""
+        numbers = self.labels.columns.get("id")
+        number = None if numbers is None else numbers[self.first + row].as_py()
+        sample = self._sample(row)
+        return sample if number is None else f"{sample}, id {number}"
+
+    def errors(self, found: Shapes) -> list[DataError]:
+        """The objects that are at fault, in the part's order."""
+        errors = []
+        for row in sorted(found.faults):
+            place, reason = found.faults[row]
+            file, position = self.labels.position(self.first + row, place)
+            errors.append(DataError(reason, file=file, position=position, sample=self._sample(row)))
+        return errors
+
+    def column(self, wanted: Any) -> tuple[pa.ListArray, Shapes]:
+        """The field's column, and what its raw texts held."""
+        labels = self.labels
+        annotated = labels.annotated[self.samples]
+        offsets = labels.offsets[self.samples.start : self.samples.stop + 1] - self.first
+        captions = isinstance(wanted, features.Captions)
+        names = [field.name for field in wanted.arrow.value_type]
+        found = Shapes() if captions else self._shapes(names)
+        children = [self._child(name, wanted, found) for name in names]
+        struct = pa.Array.from_buffers(wanted.arrow.value_type, self.size, [None], children=children)
+        if found.faults:
+            keep = np.ones(self.size, np.bool_)
+            keep[list(found.faults)] = False
+            struct = struct.filter(pa.array(keep))
+            offsets = np.concatenate([[0], np.cumsum(keep)])[offsets]
+        mask = None if annotated.all() else pa.array(~annotated)
+        return (
+            pa.ListArray.from_arrays(
+                pa.array(offsets.astype(np.int32)), struct, type=wanted.arrow, mask=mask
+            ),
+            found,
+        )
+
+    def _shapes(self, names: list[str]) -> Shapes:
+        labels = self.labels
+        wanted = [name for name in names if name in _SOURCES and name not in labels.columns]
+        keys = {_SOURCES[name] for name in wanted if _SOURCES[name] in labels.raws}
+        rows = labels.order[self.first : self.last].tolist()
+        texts = {key: [labels.raws[key][row] for row in rows] for key in keys}
+        firsts = {key: labels.firsts[key][self.first : self.last] for key in keys}
+        return shapes(texts, firsts, [name for name in wanted if _SOURCES[name] in keys])
+
+    def _child(self, name: str, wanted: Any, found: Shapes) -> pa.Array:
+        if name in found.arrays:
+            return found.arrays[name]
+        column = self.labels.columns.get(name)
+        kind = wanted.arrow.value_type.field(name).type
+        if column is None:  # a field without any object has the usual members
+            return pa.nulls(self.size, kind)
+        values = column.slice(self.first, self.size)
+        if name == "category":
+            return wanted.categories.encode(values)
+        return values

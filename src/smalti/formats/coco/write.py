@@ -1,0 +1,196 @@
+"""Write COCO: every part leaves its texts, and the end puts them together to one JSON a split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from smalti.errors import DataError, UnsafePathError
+from smalti.formats.coco import classes, encode
+from smalti.formats.coco.files import (
+    IMAGE_INFO,
+    FileKey,
+    Piece,
+    assemble,
+    assemble_results,
+    check_ids,
+    file_name,
+    image_folder,
+    remove_parts,
+)
+from smalti.formats.coco.losses import changes, declared, taken
+from smalti.formats.coco.objects import Style
+from smalti.formats.coco.options import CocoOptions
+from smalti.formats.coco.part import WrittenPart
+from smalti.formats.protocol import Cursor, PartResult, Writer
+from smalti.schema import features
+from smalti.storage.paths import safe_path, unsafe_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from smalti.formats.report import Loss
+    from smalti.schema.schema import Schema
+    from smalti.storage.folder import Target
+
+
+class CocoWriter(Writer[CocoOptions]):
+    """Writes COCO files; see `smalti.formats.coco`."""
+
+    def __init__(self, schema: Schema, options: CocoOptions, single_file: str | None = None) -> None:
+        super().__init__(schema, options, single_file)
+        self.one_field = single_file is not None or options.layout != "folders"
+        self.wanted = taken(schema, one_field=self.one_field)
+        self.extra: dict[str, Any] = schema.extra.get("coco", {})
+        results = self.extra.get("results", [])
+        self.results = [name for name in self.wanted.of_kind(features.Objects) if name in results]
+        self.fields = [
+            name
+            for name, feature in self.wanted.columns.items()
+            if isinstance(feature, features.Objects | features.Captions) and name not in self.results
+        ]
+        self.styles = {name: self._style(name) for name in self.wanted.of_kind(features.Objects)}
+
+    def _style(self, name: str) -> Style:
+        feature = self.wanted.objects(name)
+        forms = self.extra.get("uncompressed", {}).get(name)
+        return Style(
+            feature=feature,
+            category_ids=classes.export_ids(feature.categories),
+            nulls=frozenset(self.extra.get("nulls", {}).get(name, ())),
+            uncompressed=tuple(forms) if isinstance(forms, list) else forms,
+            results=name in self.results,
+            count_keypoints="keypoints" in feature.members
+            and "num_keypoints" not in feature.attributes
+            and not self.extra,
+        )
+
+    def wants(self) -> Schema:
+        return self.wanted
+
+    def losses(self) -> list[Loss]:
+        return declared(
+            self.schema, self.wanted, single=self.single_file is not None or self.options.layout == "fiftyone"
+        )
+
+    def details(self) -> dict[str, Any]:
+        return {
+            "category_ids": {
+                name: dict(zip(style.feature.categories.values, style.category_ids, strict=True))
+                for name, style in self.styles.items()
+            }
+        }
+
+    def faults(self, batch: pa.RecordBatch) -> list[DataError]:
+        ids = batch.column("id").to_pylist()
+        names, _ = self._file_names(batch)
+        found: dict[int, DataError] = {}
+        for row in unsafe_paths(names):
+            found[row] = _refusal(names[row], ids[row])
+        for name in batch.schema.names:
+            for row in encode.not_finite(batch.column(name)).tolist():
+                reason = f"{name} holds a number that is infinite or none; JSON has no such numbers"
+                found.setdefault(
+                    row, DataError(reason, sample=ids[row], hint="replace it, or leave the sample out")
+                )
+        return [found[row] for row in sorted(found)]
+
+    def _file_names(self, batch: pa.RecordBatch) -> tuple[list[str], list[str | None]]:
+        """Each sample's path below its split's folder, and its split."""
+        names = batch.column("id").to_pylist()
+        splits: list[str | None] = [None] * len(names)
+        if "split" in batch.schema.names:
+            splits = batch.column("split").cast(pa.string()).to_pylist()
+        if self.schema.id_has_split:
+            names = [
+                name.removeprefix(f"{split}/") if split else name
+                for name, split in zip(names, splits, strict=True)
+            ]
+        return names, splits
+
+    def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
+        names, splits = self._file_names(batch)
+        part = WrittenPart(self, batch, names, splits, cursor, target)
+        with part.files:
+            part.images()
+            objects = part.labels()
+        folders = {split: image_folder(split, self.options.layout) for split in set(splits)}
+        paths = batch.column("image").field("path").to_pylist() if "image" in batch.schema.names else []
+        return PartResult(
+            samples=len(batch),
+            objects=objects,
+            losses=[*changes(part.tallies), *part.merged()],
+            media=[
+                (path, folders[split] + name)
+                for path, name, split in zip(paths, names, splits, strict=True)
+                if path and "://" not in path
+            ]
+            if self.single_file is None
+            else [],
+            payload=(cursor.index, part.pieces),
+        )
+
+    def finish(self, target: Target, results: Sequence[Any]) -> int:
+        files: dict[FileKey, list[tuple[int, Piece]]] = {}
+        for result in results:
+            index, pieces = result.payload
+            for key, piece in pieces.items():
+                files.setdefault(key, []).append((index, piece))
+        for key, pieces in files.items():
+            name = self.single_file or file_name(key, self.options.layout)
+            check_ids(key, [piece for _, piece in pieces], name)
+            if key.field in self.results:
+                assemble_results(target, key, name, pieces)
+                continue
+            target.last = target.last or name
+            assemble(target, key, name, self._head(key), pieces, self._categories(key))
+        remove_parts(target)
+        return len(files)
+
+    def _head(self, key: FileKey) -> dict[str, Any]:
+        """The file's ``info``, ``licenses`` and other keys at the top, where the source had them."""
+        heads = self.extra.get("heads", {})
+        fields = [key.field, *self.fields, IMAGE_INFO]
+        splits = [key.split or ""] if not self.one_field else [key.split or "", *self.schema.splits]
+        for field in fields:
+            for split in splits:
+                if (head := heads.get(field, {}).get(split)) is not None:
+                    own = field == key.field and split == (key.split or "")
+                    return {
+                        k: v
+                        for k, v in head.items()
+                        if k not in {"category_ids", "categories"} and (own or k in {"info", "licenses"})
+                    }
+        return {}
+
+    def _categories(self, key: FileKey) -> list[dict[str, Any]] | None:
+        heads = self.extra.get("heads", {})
+        head = heads.get(key.field, {}).get(key.split or "", {})
+        if "categories" in head:
+            return list(head["categories"])
+        name = key.field if key.field in self.styles else next(iter(self.styles), None)
+        if name is None or key.field not in {name, IMAGE_INFO}:
+            return None
+        style = self.styles[name]
+        base = 0 if name in self.extra.get("zero_based", []) else 1
+        rows = classes.to_json(style.feature.categories, list(style.category_ids), base)
+        if "category_ids" in head:
+            by_id = {row["id"]: row for row in rows}
+            known = [by_id.pop(number) for number in head["category_ids"] if number in by_id]
+            used = [row for row in by_id.values() if not self._from_source(name, row["id"])]
+            return known + used
+        return rows
+
+    def _from_source(self, name: str, number: object) -> bool:
+        """Whether another file of the source brought a category, which this file did not have."""
+        heads = self.extra.get("heads", {}).get(name, {})
+        return any("category_ids" not in head or number in head["category_ids"] for head in heads.values())
+
+
+def _refusal(path: str, sample: str) -> DataError:
+    try:
+        safe_path(path)
+    except UnsafePathError as error:
+        return UnsafePathError(error.reason, sample=sample, hint=error.hint)
+    return UnsafePathError(f"the path {path!r} is unsafe", sample=sample)
