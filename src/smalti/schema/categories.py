@@ -74,6 +74,8 @@ class Categories(RootModel[tuple[Category, ...]]):
         shown = ", ".join(self.values[:6])
         return f"Categories({len(self)}: {shown}{', …' if len(self) > 6 else ''})"
 
+    __str__ = __repr__
+
     @cached_property
     def values(self) -> tuple[str, ...]:
         """The unique names that stand in the table, in order."""

@@ -20,9 +20,7 @@ def project(batch: pa.RecordBatch, schema: Schema) -> pa.RecordBatch:
         schema: A projection of the batch's schema, as `Schema.project` gives it.
     """
     columns = [
-        _members(batch.column(name), feature)
-        if isinstance(feature, features.Objects)
-        else batch.column(name)
+        _members(batch.column(name), feature) if isinstance(feature, features.Objects) else batch.column(name)
         for name, feature in schema.columns.items()
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema.arrow)

@@ -1,0 +1,151 @@
+"""Bring schemas, and tables of them, together: class tables united, missing columns and members null."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from smalti.errors import SchemaError
+from smalti.schema import features
+from smalti.schema.categories import Categories, Category
+from smalti.schema.types import WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from smalti.schema.features import AnyFeature
+    from smalti.schema.schema import Schema
+
+
+def united_categories(tables: Iterable[Categories]) -> Categories:
+    """One class table of several: the first one's order, then what the others add.
+
+    A category is the same where name and id are the same, or the name is and one has no id.
+    """
+    found: list[Category] = []
+    for table in tables:
+        for category in table:
+            at = _position(found, category)
+            if at is None:
+                found.append(category)
+            elif found[at].id is None:
+                found[at] = category
+    return Categories(tuple(found))
+
+
+def _position(found: Sequence[Category], category: Category) -> int | None:
+    for at, other in enumerate(found):
+        if other.name == category.name and (
+            other.id == category.id or other.id is None or category.id is None
+        ):
+            return at
+    return None
+
+
+def united(schemas: Sequence[Schema]) -> Schema:
+    """The schema that holds the rows of all.
+
+    Raises:
+        SchemaError: Two have one column with different features.
+    """
+    columns: dict[str, AnyFeature] = {}
+    for schema in schemas:
+        for name, feature in schema.columns.items():
+            columns[name] = _both(name, columns[name], feature) if name in columns else feature
+    splits = tuple(dict.fromkeys(split for schema in schemas for split in schema.splits))
+    roots = {schema.media_root for schema in schemas}
+    return schemas[0].model_copy(
+        update={
+            "columns": columns,
+            "splits": splits,
+            "media_root": roots.pop() if len(roots) == 1 else None,
+            "extra": {name: extra for schema in reversed(schemas) for name, extra in schema.extra.items()},
+        }
+    )
+
+
+def _both(name: str, a: AnyFeature, b: AnyFeature) -> AnyFeature:
+    if isinstance(a, features.Objects) and isinstance(b, features.Objects):
+        for attribute in set(a.attributes) & set(b.attributes):
+            if a.attributes[attribute].arrow != b.attributes[attribute].arrow:
+                raise SchemaError(
+                    f"{name}.{attribute} is {a.attributes[attribute].arrow} in one dataset and"
+                    f" {b.attributes[attribute].arrow} in another"
+                )
+        if a.id_type != b.id_type:
+            raise SchemaError(
+                f"the ids of {name!r} are {a.id_type} in one dataset and {b.id_type} in another"
+            )
+        return a.model_copy(
+            update={
+                "categories": united_categories([a.categories, b.categories]),
+                "members": tuple(m for m in features.OBJECT_MEMBERS if m in {*a.members, *b.members}),
+                "attributes": {**a.attributes, **b.attributes},
+            }
+        )
+    if isinstance(a, features.Image) and isinstance(b, features.Image):
+        return features.Image(members=(*a.members, *b.members))
+    if (
+        isinstance(a, features.Classification)
+        and isinstance(b, features.Classification)
+        and a.multi == b.multi
+    ):
+        return a.model_copy(update={"categories": united_categories([a.categories, b.categories])})
+    if a.arrow != b.arrow:
+        raise SchemaError(f"column {name!r} is {a.arrow} in one dataset and {b.arrow} in another")
+    return a
+
+
+def conform(table: pa.Table, schema: Schema, target: Schema) -> pa.Table:
+    """A table of one schema as a table of the united one."""
+    columns = []
+    for name, feature in target.columns.items():
+        if name not in schema.columns:
+            columns.append(pa.nulls(table.num_rows, feature.arrow))
+            continue
+        recode = _codes(schema.columns[name], feature)
+        chunks = [fit(chunk, feature.arrow, recode) for chunk in table.column(name).chunks]
+        columns.append(pa.chunked_array(chunks, feature.arrow))
+    return pa.Table.from_arrays(columns, schema=target.arrow)
+
+
+def _codes(source: AnyFeature, target: AnyFeature) -> tuple[Any, Categories] | None:
+    """For each old class its new position, and the new class table."""
+    before: Categories | None = getattr(source, "categories", None)
+    after: Categories | None = getattr(target, "categories", None)
+    if before is None or after is None:
+        return None
+    positions = [_position(after.root, category) for category in before]
+    return np.array([-1 if at is None else at for at in positions], np.int32), after
+
+
+def fit(array: pa.Array, kind: pa.DataType, recode: tuple[Any, Categories] | None = None) -> pa.Array:
+    """An array as another type of the same shape: absent struct members null, classes recoded."""
+    if kind == WORDS and recode is not None:
+        codes, categories = recode
+        return categories.encode(pc.take(pa.array(codes, pa.int32()), array.indices))
+    if array.type == kind and recode is None:
+        return array
+    if pa.types.is_struct(kind):
+        children = [
+            fit(_child(array, field.name), field.type, recode)
+            if array.type.get_field_index(field.name) >= 0
+            else pa.nulls(len(array), field.type)
+            for field in kind
+        ]
+        return pa.StructArray.from_arrays(children, fields=list(kind), mask=array.is_null())
+    if pa.types.is_list(kind):
+        values = fit(array.flatten(), kind.value_type, recode)
+        lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0))
+        offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+        return pa.ListArray.from_arrays(
+            offsets, values, type=kind, mask=array.is_null() if array.null_count else None
+        )
+    return array if array.type == kind else array.cast(kind)
+
+
+def _child(array: pa.StructArray, name: str) -> pa.Array:
+    return pc.struct_field(array, name)
