@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec import UNSET, Raw
+from msgspec import UNSET
 
 from smalti.errors import DataError, SchemaError
 from smalti.schema.features import Json, Value
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from smalti.formats.coco.decode import Section
 
 IdType = Literal["int64", "string", "json"]
-NULL = Raw(b"null")
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -193,18 +192,3 @@ def _holdable(kind: pa.DataType) -> bool:
     except SchemaError:
         return False
     return True
-
-
-def first_bytes(texts: Sequence[Raw], batch: int = 32_768) -> np.ndarray:
-    """The first byte of every text: uint8 ``(n,)``."""
-    found = [np.zeros(0, np.uint8)]
-    for start in range(0, len(texts), batch):
-        some = texts[start : start + batch]
-        ends = np.cumsum(np.fromiter(map(len, some), np.int64, len(some)) + 1)
-        found.append(np.frombuffer(b",".join(some), np.uint8)[np.append(0, ends[:-1])])
-    return np.concatenate(found)
-
-
-def raws(values: list[Any], *, optional: bool) -> list[Raw]:
-    """Raw texts with `NULL`, that very object, where the key is missing."""
-    return [NULL if value is UNSET else value for value in values] if optional else values

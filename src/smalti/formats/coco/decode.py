@@ -9,12 +9,15 @@ lost.
 from __future__ import annotations
 
 import gc
+import mmap as mapping
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from mmap import mmap
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pyarrow as pa
 from msgspec import UNSET, Raw, UnsetType
 
 from smalti.errors import DataError
@@ -51,6 +54,8 @@ ANNOTATION_KEYS: dict[str, tuple[Any, ...]] = {
     "track_id": (*_NAME, Raw),
     "caption": (str, str | None),
 }
+# Keys at the top that may stand behind the annotations: not to know them would cost a decoding.
+_TOP = ("info", "licenses", "categories", "type", "videos")
 _STANDARD = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation")
 _PLACE = re.compile(r"(.*?)(?: - at `(\$.*)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
@@ -130,6 +135,7 @@ class Section:
         raw: Keys whose values are raw texts.
         index: The position of each object in the file's array; null: its position in `objects`.
         faults: Objects that were left out.
+        buffer: The file's bytes.
     """
 
     objects: list[Any]
@@ -138,6 +144,7 @@ class Section:
     raw: frozenset[str]
     index: list[int] | None = None
     faults: list[DataError] = field(default_factory=list)
+    buffer: pa.Buffer = field(default_factory=lambda: pa.py_buffer(b""))
 
     def place(self, row: int) -> int:
         """The position in the file's array."""
@@ -153,6 +160,12 @@ class Decoded:
     annotations: Section | None
     top: dict[str, Raw]
     is_results: bool = False
+    mapped: mmap | None = None
+
+    def forget(self) -> None:
+        """Give the mapped pages back to the system; they come again from its cache when they are read."""
+        if self.mapped is not None and hasattr(self.mapped, "madvise"):
+            self.mapped.madvise(mapping.MADV_DONTNEED)
 
 
 def decode_file(place: Location, *, results: bool, skip: bool) -> Decoded:
@@ -170,7 +183,7 @@ def decode_file(place: Location, *, results: bool, skip: bool) -> Decoded:
         start = len(BOM) if view[:3] == BOM else 0
         body = view[start:]
         try:
-            return _decode(place.url, body, results=results, skip=skip)
+            decoded = _decode(place.url, body, results=results, skip=skip)
         except RecursionError as error:
             raise DataError(
                 "the JSON is nested too deeply; expected COCO's few levels", file=place.url
@@ -182,6 +195,11 @@ def decode_file(place: Location, *, results: bool, skip: bool) -> Decoded:
             raise
         except msgspec.DecodeError as error:
             raise _not_json(place.url, body, start, str(error)) from error
+        decoded.mapped = view.obj if isinstance(view.obj, mmap) else None
+        for section in (decoded.images, decoded.annotations):
+            if section is not None:
+                section.buffer = pa.py_buffer(body)
+        return decoded
 
 
 def _decode(url: str, body: memoryview, *, results: bool, skip: bool) -> Decoded:
@@ -190,6 +208,8 @@ def _decode(url: str, body: memoryview, *, results: bool, skip: bool) -> Decoded
         "annotations": Spec(ANNOTATION_KEYS, ("image_id", "score") if results else _STANDARD),
     }
     top = Spec({}, ())
+    for name in _TOP:
+        top.add(name, required=False)
     for attempt in range(KEYS_MOST):
         found, complaint = _attempt(body, _whole(specs, top, results=results))
         if complaint is None:

@@ -20,11 +20,11 @@ from smalti.formats.report import Loss
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from msgspec import Raw
     from numpy.typing import NDArray
 
     from smalti.formats.coco.decode import Section
     from smalti.formats.coco.images import ImageFile
+    from smalti.formats.coco.texts import Texts
     from smalti.schema import features
     from smalti.schema.categories import Categories
 
@@ -113,11 +113,10 @@ class Labels:
         offsets: int64 ``(samples + 1,)``: where each sample's objects start.
         annotated: bool ``(samples,)``: false where nobody has annotated the sample.
         columns: Arrow arrays ``(m,)`` by member.
-        raws: Raw texts by member, in the files' order.
-        firsts: uint8 ``(m,)`` by raw member: the text's first byte.
-        order: int64 ``(m,)``: where each object stands in `raws` and `index`.
+        texts: Raw values ``(m,)`` by source key: ``segmentation``, ``keypoints``.
+        firsts: uint8 ``(m,)`` by the same keys: the first byte of each.
         files: The files; `file` is int16 ``(m,)``, each object's.
-        index: int64: each object's position in its file's array, in the files' order.
+        index: int64 ``(m,)``: each object's position in its file's array.
         nulls: Source keys whose null stands for an explicit null.
         repairs: What was mended.
         zero_based: The source counts the ends of its skeletons' bones from 0.
@@ -127,9 +126,8 @@ class Labels:
     offsets: NDArray[np.int64]
     annotated: NDArray[np.bool_]
     columns: dict[str, pa.Array]
-    raws: dict[str, list[Raw]]
+    texts: dict[str, Texts]
     firsts: dict[str, NDArray[np.uint8]]
-    order: NDArray[np.int64]
     files: list[LabelFile]
     file: NDArray[np.int16]
     index: NDArray[np.int64]
@@ -139,9 +137,8 @@ class Labels:
 
     def position(self, row: int, rest: str = "") -> tuple[str, str]:
         """The file and the JSON path of an object, by its row in the samples' order."""
-        at = int(self.order[row])
-        file = self.files[int(self.file[at])]
-        return file.url, f"{file.place}[{int(self.index[at])}]{rest}"
+        file = self.files[int(self.file[row])]
+        return file.url, f"{file.place}[{int(self.index[row])}]{rest}"
 
 
 def labels(
@@ -168,6 +165,7 @@ def labels(
         places = _joined([table[file.codes] for file, table, _ in held], np.int64)
         found.columns["category"] = pa.array(places.astype(np.int32), mask=places < 0)
         found.names["category_id"] = "category"
+    _note_boxes(found, [file for file, _, _ in held], sizes)
     keep = ~_joined([file.bad for file, _, _ in held], np.bool_)
     if len({file.images.split for file, _, _ in held}) < len(held):
         keep &= ~_join_by_id(found, [(file, section) for file, _, section in held], rows)
@@ -180,15 +178,26 @@ def labels(
         offsets=np.searchsorted(rows[order], np.arange(count + 1)),
         annotated=annotated[:count],
         columns={name: column.take(pa.array(order)) for name, column in found.columns.items()},
-        raws=found.raws,
+        texts={name: texts.take(order) for name, texts in found.texts.items()},
         firsts={name: firsts[order] for name, firsts in found.firsts.items()},
-        order=order,
         files=[file for file, _, _ in held],
-        file=np.repeat(np.arange(len(held), dtype=np.int16), sizes),
-        index=_joined([_index(section) for section in sections], np.int64),
+        file=np.repeat(np.arange(len(held), dtype=np.int16), sizes)[order],
+        index=_joined([_index(section) for section in sections], np.int64)[order],
         nulls=found.nulls,
         repairs=found.repairs,
     )
+
+
+def _note_boxes(found: Members, files: list[LabelFile], sizes: list[int]) -> None:
+    """Turn faulty boxes into errors of their files."""
+    ends = np.cumsum(sizes)
+    for row, (place, reason) in sorted(found.faults.items()):
+        number = int(np.searchsorted(ends, row, side="right"))
+        file, at = files[number], row - int(ends[number]) + sizes[number]
+        if not file.bad[at] and file.section is not None:
+            position = f"{file.place}[{file.section.place(at)}]{place}"
+            file.faults.append(DataError(reason, file=file.url, position=position))
+            file.bad[at] = True
 
 
 def _joined(arrays: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
@@ -245,11 +254,10 @@ def _join_by_id(
 
 def _move(found: Members, name: str, here: NDArray[np.int64], there: NDArray[np.int64]) -> None:
     """Copy a member's values from some rows to others."""
-    if name in found.raws:
-        texts = found.raws[name]
-        for target, source in zip(here.tolist(), there.tolist(), strict=True):
-            texts[target] = texts[source]
-        found.firsts[name][here] = found.firsts[name][there]
+    if name in found.texts:
+        texts = found.texts[name]
+        for values in (texts.file, texts.start, texts.length, found.firsts[name]):
+            values[here] = values[there]
         return
     take = np.arange(len(found.columns[name]))
     take[here] = there
@@ -261,10 +269,10 @@ def _compare(found: Members, key: str, here: NDArray[np.int64], there: NDArray[n
     name = found.names.get(key)
     if name is None:
         return
-    if name in found.raws:
-        texts = found.raws[name]
+    if name in found.texts:
+        texts = found.texts[name]
         pairs = zip(here.tolist(), there.tolist(), strict=True)
-        count = sum(bytes(texts[a]) != bytes(texts[b]) for a, b in pairs)
+        count = sum(texts.one(a) != texts.one(b) for a, b in pairs)
     else:
         column = found.columns[name]
         mine, other = column.take(pa.array(here)), column.take(pa.array(there))

@@ -76,6 +76,8 @@ def load(root: Location, media: Location | None, options: CocoOptions, *, skip: 
         DataError: A file is faulty at one place.
     """
     found = [_decoded(root, source, skip=skip) for source in sources(root, options.split)]
+    for file in found:
+        file.decoded.forget()
     ground = [file for file in found if not file.decoded.is_results]
     results = [file for file in found if file.decoded.is_results]
     if not ground:
@@ -94,7 +96,21 @@ def load(root: Location, media: Location | None, options: CocoOptions, *, skip: 
     names = {file.source.results or "" for file in results}
     rows = samples([file.images for file in ground if file.images], {*RESERVED, *names} - {""}, skip=skip)
     fields = _fields(ground, results, len(rows), skip=skip)
-    return _finished(rows, fields, ground, place)
+    if not skip:
+        for fault in (fault for field in fields.values() for file in field.files for fault in file.faults):
+            raise fault
+    loaded = _finished(rows, fields, ground, place)
+    for file in (*ground, *results):
+        _let_go(file)
+    return loaded
+
+
+def _let_go(file: _File) -> None:
+    """Drop the objects: the columns have what they held, and places in the file the rest."""
+    file.decoded.forget()
+    for section in (file.decoded.images, file.decoded.annotations):
+        if section is not None:
+            section.objects = []
 
 
 def _decoded(root: Location, source: Source, *, skip: bool) -> _File:

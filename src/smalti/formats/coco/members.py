@@ -12,9 +12,12 @@ import pyarrow.compute as pc
 from msgspec import UNSET, Raw
 
 from smalti.errors import DataError
-from smalti.formats.coco.columns import NULL, Ids, IdType, first_bytes, floats, ids, infer, pull, raws, whole
+from smalti.formats.coco.columns import Ids, IdType, floats, ids, infer, pull, whole
+from smalti.formats.coco.shapes import OBJECT, Shapes, boxes
+from smalti.formats.coco.texts import NOTHING, Texts, texts_of
 from smalti.formats.report import Loss
 from smalti.schema import features
+from smalti.schema.types import BBOX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +29,8 @@ if TYPE_CHECKING:
     from smalti.schema.features import Json, Value
 
 RAW_MEMBERS = ("bbox", "segmentation", "keypoints")
-LIST, OBJECT, NOTHING = b"[{n"
 # Members of a field without any object, so that it has columns at all.
+CHUNK = 65_536  # boxes read at once
 _USUAL = ("id", "category", "bbox", "area", "iscrowd")
 
 
@@ -38,8 +41,9 @@ class Members:
     Attributes:
         columns: Arrow arrays by member or attribute; ``category`` holds positions in the table.
         attributes: The features of the attributes.
-        raws: Raw texts by member: null texts where the key is missing.
-        firsts: uint8 by raw member: the first byte of each text.
+        texts: Raw values by source key: ``segmentation``, ``keypoints``.
+        firsts: uint8 by the same keys: the first byte of each, that of null where the key is missing.
+        faults: Objects whose box is at fault: the place in the object, and the complaint.
         names: The member of each source key.
         nulls: Source keys whose null stands for an explicit null.
         id_type: The type of ids, and of track ids.
@@ -48,23 +52,22 @@ class Members:
 
     columns: dict[str, pa.Array] = field(default_factory=dict)
     attributes: dict[str, Value | Json] = field(default_factory=dict)
-    raws: dict[str, list[Raw]] = field(default_factory=dict)
+    texts: dict[str, Texts] = field(default_factory=dict)
     firsts: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     nulls: list[str] = field(default_factory=list)
     id_type: IdType = "int64"
     repairs: list[Loss] = field(default_factory=list)
+    faults: dict[int, tuple[str, str]] = field(default_factory=dict)
 
     def feature(self, categories: Categories, *, captions: bool) -> features.Objects | features.Captions:
         """What the field means."""
         if captions:
             return features.Captions(attributes=self.attributes)
         found = set(self.columns) - set(self.attributes)
-        if "bbox" in self.raws:
-            found.add("bbox")
-        if "keypoints" in self.raws:
+        if "keypoints" in self.texts:
             found.add("keypoints")
-        if "segmentation" in self.raws:
+        if "segmentation" in self.texts:
             firsts = self.firsts["segmentation"]
             found |= {"polygons"} if (firsts != OBJECT).any() or not len(firsts) else set()
             found |= {"mask"} if (firsts == OBJECT).any() else set()
@@ -92,7 +95,7 @@ def members(sections: Sequence[Section], urls: Sequence[str], *, captions: bool)
         if key == "image_id" or (key == "category_id" and not captions):
             continue
         if key in RAW_MEMBERS and not captions:
-            _take_raws(found, key, sections)
+            _take_texts(found, key, sections)
         elif key == "id":
             _take_ids(found, sections)
         elif key == "caption" and captions:
@@ -107,16 +110,25 @@ def members(sections: Sequence[Section], urls: Sequence[str], *, captions: bool)
     return found
 
 
-def _take_raws(found: Members, key: str, sections: Sequence[Section]) -> None:
-    optional = any(key in section.optional or key not in section.keys for section in sections)
-    found.raws[key] = raws(pull(sections, key), optional=optional)
-    found.firsts[key] = first_bytes(found.raws[key])
+def _take_texts(found: Members, key: str, sections: Sequence[Section]) -> None:
+    texts = texts_of(sections, key)
+    firsts = texts.firsts()
     found.names[key] = key
-    null = found.firsts[key] == NOTHING
-    if optional:
-        null &= np.fromiter((text is not NULL for text in found.raws[key]), np.bool_, len(null))
-    if null.any():
-        _note_nulls(found, key, int(np.count_nonzero(null)), mixed=optional)
+    missing = texts.start < 0
+    if null := int(np.count_nonzero((firsts == NOTHING) & ~missing)):
+        _note_nulls(found, key, null, mixed=bool(missing.any()))
+    if key != "bbox":
+        found.texts[key], found.firsts[key] = texts, firsts
+        return
+    read = Shapes()
+    pieces = []
+    for start in range(0, len(texts), CHUNK):
+        rows = np.arange(start, min(start + CHUNK, len(texts)))
+        piece = Shapes()
+        pieces.append(boxes(piece, texts.take(rows), firsts[rows]))
+        read.faults |= {start + row: fault for row, fault in piece.faults.items()}
+    found.columns["bbox"] = pa.concat_arrays(pieces) if pieces else pa.array([], BBOX)
+    found.faults = read.faults
 
 
 def _note_nulls(found: Members, key: str, count: int, *, mixed: bool) -> None:

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
+
+    from smalti.formats.coco.texts import Texts
 
 _BLANKS = b" \n\t\r"
 _COMMA, _OPEN, _CLOSE = b",[]"
@@ -42,13 +42,13 @@ class Numbers:
     flat: NDArray[np.bool_]
 
 
-def numbers(texts: Sequence[msgspec.Raw]) -> Numbers | None:
+def numbers(text: bytes | bytearray, count: int) -> Numbers | None:
     """Parse texts that are all lists of numbers, or lists of such lists; null where one is not.
 
     Args:
-        texts: JSON texts that a parser has accepted.
+        text: JSON texts that a parser has accepted, with a comma behind each.
+        count: How many there are.
     """
-    text = b",".join(texts)
     if any(blank in text for blank in (b" ", b"\n", b"\t", b"\r")):
         text = text.translate(None, _BLANKS)
     symbols = np.frombuffer(text, np.uint8)
@@ -57,7 +57,7 @@ def numbers(texts: Sequence[msgspec.Raw]) -> Numbers | None:
     opens = symbols[marks] == _OPEN
     depth = np.cumsum(np.where(opens, 1, -1))
     top = opens & (depth == 1)
-    if np.count_nonzero(top) != len(texts) or depth.max(initial=0) > 2:
+    if np.count_nonzero(top) != count or depth.max(initial=0) > 2:
         return None
     token = np.searchsorted(commas, marks)  # the token that each bracket belongs to
     values = _values(text, commas, token)
@@ -72,12 +72,14 @@ def numbers(texts: Sequence[msgspec.Raw]) -> Numbers | None:
     rings = length[ring]
     if rings.sum() != len(values):
         return None
-    flat = np.zeros(len(texts), np.bool_)
+    flat = np.zeros(count, np.bool_)
     flat[owner[ring & (level == 1)]] = True
-    return Numbers(values, rings, np.bincount(owner[ring], minlength=len(texts)), flat)
+    return Numbers(values, rings, np.bincount(owner[ring], minlength=count), flat)
 
 
-def _values(text: bytes, commas: NDArray[np.int64], token: NDArray[np.int64]) -> NDArray[np.float64] | None:
+def _values(
+    text: bytes | bytearray, commas: NDArray[np.int64], token: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
     """All numbers between the commas; null where a token is no finite number."""
     bounds = np.empty(len(commas) + 2, np.int64)
     bounds[0], bounds[1:-1], bounds[-1] = -1, commas, len(text)
@@ -96,13 +98,14 @@ def _values(text: bytes, commas: NDArray[np.int64], token: NDArray[np.int64]) ->
     return values if np.isfinite(values).all() else None
 
 
-def misfits(texts: Sequence[msgspec.Raw]) -> list[int]:
+def misfits(texts: Texts) -> list[int]:
     """The indices of the texts that `numbers` refuses, found by halving."""
     found: list[int] = []
     pending = [(0, len(texts))]
     while pending:
         start, stop = pending.pop()
-        if start == stop or numbers(texts[start:stop]) is not None:
+        some = texts.take(np.arange(start, stop))
+        if start == stop or numbers(some.joined(), len(some)) is not None:
             continue
         if stop - start == 1:
             found.append(start)
@@ -112,9 +115,9 @@ def misfits(texts: Sequence[msgspec.Raw]) -> list[int]:
     return found
 
 
-def complaint(text: msgspec.Raw) -> tuple[str, str]:
+def complaint(text: bytes) -> tuple[str, str]:
     """What is wrong with one refused text: the place in it, and what was found there."""
-    value = msgspec.json.decode(text, type=list[msgspec.Raw]) if bytes(text).startswith(b"[") else None
+    value = msgspec.json.decode(text, type=list[msgspec.Raw]) if text.startswith(b"[") else None
     if value is None:
         return "", f"found {shown(text)}; expected a list of numbers"
     nested = [item for item in value if bytes(item).startswith(b"[")]

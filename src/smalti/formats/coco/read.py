@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from smalti.errors import DataError
 from smalti.formats.coco.load import Loaded, load
-from smalti.formats.coco.members import NOTHING, OBJECT
 from smalti.formats.coco.options import CocoOptions
-from smalti.formats.coco.shapes import Shapes, shapes
+from smalti.formats.coco.shapes import OBJECT, Shapes, shapes
+from smalti.formats.coco.texts import NOTHING
 from smalti.formats.protocol import Part, PartRead, Plan, Reader
 from smalti.schema import features
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from smalti.schema.schema import Schema
 
 SAMPLES = 4096  # of a part
-_SOURCES = {"bbox": "bbox", "polygons": "segmentation", "mask": "segmentation", "keypoints": "keypoints"}
+_SOURCES = {"polygons": "segmentation", "mask": "segmentation", "keypoints": "keypoints"}
 
 
 class CocoReader(Reader[CocoOptions]):
@@ -177,9 +177,9 @@ class _PartField:
     def _shapes(self, names: list[str]) -> Shapes:
         labels = self.labels
         wanted = [name for name in names if name in _SOURCES and name not in labels.columns]
-        keys = {_SOURCES[name] for name in wanted if _SOURCES[name] in labels.raws}
-        rows = labels.order[self.first : self.last].tolist()
-        texts = {key: [labels.raws[key][row] for row in rows] for key in keys}
+        keys = {_SOURCES[name] for name in wanted if _SOURCES[name] in labels.texts}
+        rows = np.arange(self.first, self.last)
+        texts = {key: labels.texts[key].take(rows) for key in keys}
         firsts = {key: labels.firsts[key][self.first : self.last] for key in keys}
         return shapes(texts, firsts, [name for name in wanted if _SOURCES[name] in keys])
 

@@ -6,6 +6,7 @@ one object; run lengths as numbers; run lengths as text. ``iscrowd`` does not de
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ import pyarrow.compute as pc
 from msgspec import Raw
 
 from smalti.errors import DataError
-from smalti.formats.coco.members import LIST, NOTHING, OBJECT
 from smalti.formats.coco.numeric import Numbers, complaint, misfits, numbers, shown
+from smalti.formats.coco.texts import NOTHING, Texts
 from smalti.formats.report import Loss
 from smalti.geometry import rle
 from smalti.schema.types import BBOX, KEYPOINTS, MASK, POLYGONS
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from smalti.formats.coco.labels import Labels
 
+LIST, OBJECT = b"[{"
+_PIXELS_MOST = 2**31 - 1
 _VISIBILITY = 127  # the largest value of an int8
 
 
@@ -70,26 +73,22 @@ class Shapes:
         ]
 
 
-def shapes(
-    texts: dict[str, list[Raw]], firsts: dict[str, NDArray[np.uint8]], wanted: Sequence[str]
-) -> Shapes:
+def shapes(texts: dict[str, Texts], firsts: dict[str, NDArray[np.uint8]], wanted: Sequence[str]) -> Shapes:
     """Read the raw texts of one part.
 
     Args:
-        texts: Raw texts by source key: ``bbox``, ``segmentation``, ``keypoints``; those that are wanted.
-        firsts: The first byte of each text.
+        texts: Raw values by source key: ``segmentation``, ``keypoints``; those that are wanted.
+        firsts: The first byte of each.
         wanted: The members to read.
     """
     found = Shapes()
-    if "bbox" in wanted:
-        _boxes(found, texts["bbox"], firsts["bbox"])
     if "polygons" in wanted:
         _polygons(found, texts["segmentation"], firsts["segmentation"])
     if "mask" in wanted:
         _masks(found, texts["segmentation"], firsts["segmentation"])
     if {"polygons", "mask"} & set(wanted):
         for row in np.flatnonzero(~np.isin(firsts["segmentation"], [LIST, OBJECT, NOTHING])).tolist():
-            text = texts["segmentation"][row]
+            text = texts["segmentation"].one(row)
             found.faults[row] = (".segmentation", f"found {shown(text)}; expected polygons or run lengths")
     if "keypoints" in wanted:
         _keypoints(found, texts["keypoints"], firsts["keypoints"])
@@ -99,35 +98,34 @@ def shapes(
 def _lists(
     found: Shapes,
     key: str,
-    texts: list[Raw],
+    texts: Texts,
     at: NDArray[np.int64],
     check: Callable[[Numbers], NDArray[np.bool_]],
     expected: str,
 ) -> tuple[Numbers, NDArray[np.int64]]:
     """The numbers of the texts at some rows; rows that do not fit are noted and left out."""
-    some = [texts[row] for row in at.tolist()]
-    read = numbers(some)
+    some = texts.take(at)
+    read = numbers(some.joined(), len(some))
     if read is None:
-        bad = set(misfits(some))
-        for place in sorted(bad):
-            where, reason = complaint(some[place])
+        bad = misfits(some)
+        for place in bad:
+            where, reason = complaint(some.one(place))
             found.faults[int(at[place])] = (f".{key}{where}", reason)
-        some = [text for place, text in enumerate(some) if place not in bad]
-        at = np.delete(at, sorted(bad))
-        read = numbers(some)
+        at = np.delete(at, bad)
+        some = texts.take(at)
+        read = numbers(some.joined(), len(some))
     if read is None:
         raise DataError(f"{key} cannot be read; expected lists of numbers")
     fits = check(read)
     if fits.all():
         return read, at
     for place in np.flatnonzero(~fits).tolist():
-        found.faults[int(at[place])] = _unfit(key, some[place], expected)
-    some = [text for text, fit in zip(some, fits.tolist(), strict=True) if fit]
-    again = numbers(some)
-    return (again or read), at[fits]
+        found.faults[int(at[place])] = _unfit(key, some.one(place), expected)
+    some = some.take(np.flatnonzero(fits))
+    return numbers(some.joined(), len(some)) or read, at[fits]
 
 
-def _unfit(key: str, text: Raw, expected: str) -> tuple[str, str]:
+def _unfit(key: str, text: bytes, expected: str) -> tuple[str, str]:
     if key == "segmentation":
         value: Any = msgspec.json.decode(text)
         rings = value if value and isinstance(value[0], list) else [value]
@@ -138,7 +136,8 @@ def _unfit(key: str, text: Raw, expected: str) -> tuple[str, str]:
     return f".{key}", f"found {shown(text)}; expected {expected}"
 
 
-def _boxes(found: Shapes, texts: list[Raw], firsts: NDArray[np.uint8]) -> None:
+def boxes(found: Shapes, texts: Texts, firsts: NDArray[np.uint8]) -> pa.StructArray:
+    """Read boxes; null where there is none. Arguments as for `shapes`."""
     at = np.flatnonzero(firsts != NOTHING)
     read, at = _lists(
         found, "bbox", texts, at, lambda n: n.flat & (_lengths(n) == 4), "four numbers: x, y, w, h"
@@ -147,7 +146,7 @@ def _boxes(found: Shapes, texts: list[Raw], firsts: NDArray[np.uint8]) -> None:
     values[at] = read.values.reshape(-1, 4)
     missing = np.ones(len(texts), np.bool_)
     missing[at] = False
-    found.arrays["bbox"] = pa.StructArray.from_arrays(
+    return pa.StructArray.from_arrays(
         [pa.array(np.ascontiguousarray(values[:, axis])) for axis in range(4)],
         fields=list(BBOX),
         mask=pa.array(missing) if missing.any() else None,
@@ -171,7 +170,7 @@ def _spread(at: NDArray[np.int64], sizes: NDArray[np.int64], count: int) -> tupl
     return pa.array(offsets), pa.array(missing) if missing.any() else None
 
 
-def _polygons(found: Shapes, texts: list[Raw], firsts: NDArray[np.uint8]) -> None:
+def _polygons(found: Shapes, texts: Texts, firsts: NDArray[np.uint8]) -> None:
     at = np.flatnonzero(firsts == LIST)
     read, at = _lists(found, "segmentation", texts, at, _even, "pairs of x and y")
     found.flat = at[read.flat].tolist()
@@ -187,7 +186,7 @@ def _even(read: Numbers) -> NDArray[np.bool_]:
     return odd[ends[1:]] == odd[ends[:-1]]
 
 
-def _keypoints(found: Shapes, texts: list[Raw], firsts: NDArray[np.uint8]) -> None:
+def _keypoints(found: Shapes, texts: Texts, firsts: NDArray[np.uint8]) -> None:
     at = np.flatnonzero(firsts != NOTHING)
     read, at = _lists(
         found, "keypoints", texts, at, _triples, "x, y and a visibility of 0, 1 or 2 for each point"
@@ -216,7 +215,7 @@ def _triples(read: Numbers) -> NDArray[np.bool_]:
     return fits
 
 
-def _masks(found: Shapes, texts: list[Raw], firsts: NDArray[np.uint8]) -> None:
+def _masks(found: Shapes, texts: Texts, firsts: NDArray[np.uint8]) -> None:
     at = np.flatnonzero(firsts == OBJECT)
     masks, at = _decoded_masks(found, texts, at)
     counts = _compressed(found, masks, at)
@@ -238,16 +237,16 @@ def _masks(found: Shapes, texts: list[Raw], firsts: NDArray[np.uint8]) -> None:
 
 
 def _decoded_masks(
-    found: Shapes, texts: list[Raw], at: NDArray[np.int64]
+    found: Shapes, texts: Texts, at: NDArray[np.int64]
 ) -> tuple[list[_Rle], NDArray[np.int64]]:
+    some = texts.take(at)
     try:
-        body = b"[" + b",".join([texts[row] for row in at.tolist()]) + b"]"
-        return msgspec.json.decode(body, type=list[_Rle]), at
+        return msgspec.json.decode(_array(some), type=list[_Rle]), at
     except msgspec.ValidationError:
         pass  # one of them is at fault; find it
     masks, good = [], []
-    for row in at.tolist():
-        mask = _one_mask(texts[row])
+    for row, text in zip(at.tolist(), some.every(), strict=True):
+        mask = _one_mask(text)
         if isinstance(mask, str):
             reason, _, place = mask.partition(" - at `$")
             found.faults[row] = (f".segmentation{place.rstrip('`')}", reason[:1].lower() + reason[1:])
@@ -257,7 +256,12 @@ def _decoded_masks(
     return masks, np.array(good, np.int64)
 
 
-def _one_mask(text: Raw) -> _Rle | str:
+def _array(texts: Texts) -> bytes:
+    """All texts as one JSON array."""
+    return b"[" + texts.joined()[:-1] + b"]"
+
+
+def _one_mask(text: bytes) -> _Rle | str:
     """A mask, or the complaint about it."""
     try:
         return msgspec.json.decode(text, type=_Rle)
@@ -267,30 +271,26 @@ def _one_mask(text: Raw) -> _Rle | str:
 
 def _compressed(found: Shapes, masks: list[_Rle], at: NDArray[np.int64]) -> list[bytes | None]:
     """The run lengths as text; null for a mask whose runs do not fill its size."""
-    texts: list[bytes | None] = [None] * len(masks)
-    given = [place for place, mask in enumerate(masks) if isinstance(mask.counts, str)]
-    for place in given:
-        texts[place] = str(masks[place].counts).encode()
     plain = [place for place, mask in enumerate(masks) if isinstance(mask.counts, list)]
-    sizes = np.fromiter((len(masks[place].counts) for place in plain), np.int64, len(plain))
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    bad = set()
+    texts: list[bytes | None] = [
+        mask.counts.encode() if isinstance(mask.counts, str) else None for mask in masks
+    ]
     try:
-        runs = np.fromiter(
-            (run for place in plain for run in masks[place].counts), np.int64, int(offsets[-1])
-        )
-    except OverflowError:
-        runs, offsets, bad = np.zeros(0, np.int64), np.zeros(1, np.int64), set(plain)
-    if not bad:
-        negative = set(np.searchsorted(offsets, np.flatnonzero(runs < 0), side="right").tolist())
-        bad = {plain[place - 1] for place in negative}
-        for place, text in zip(plain, rle.encode_counts(np.maximum(runs, 0), offsets), strict=True):
+        for place, text in zip(plain, _packed([masks[place].counts for place in plain]), strict=True):
             texts[place] = text
-    words = [texts[place] or b"" for place in given]
-    bad |= {given[place] for place in rle.bad_counts(words).tolist()}
-    sound = [place for place, text in enumerate(texts) if text is not None and place not in bad]
-    _check_sizes(masks, texts, sound, bad)
-    for place in sorted(bad):
+    except OverflowError:
+        pass  # a run beyond 64 bits fills no image
+    words = [text or b"" for text in texts]
+    bad = np.zeros(len(masks), np.bool_)
+    bad[rle.bad_counts(words)] = True
+    runs, offsets = rle.decode_counts(
+        [b"" if wrong else word for word, wrong in zip(words, bad, strict=True)]
+    )
+    sizes = np.array([mask.size for mask in masks], dtype=object).reshape(-1, 2)
+    fits = np.array([0 <= h <= _PIXELS_MOST and 0 <= w <= _PIXELS_MOST for h, w in sizes.tolist()], np.bool_)
+    sizes = np.where(fits[:, None], sizes, 0).astype(np.int64)
+    bad[rle.check_runs(runs, offsets, sizes[:, 0], sizes[:, 1])] = True
+    for place in np.flatnonzero(bad | ~fits).tolist():
         height, width = masks[place].size
         found.faults[int(at[place])] = (
             ".segmentation.counts",
@@ -300,28 +300,23 @@ def _compressed(found: Shapes, masks: list[_Rle], at: NDArray[np.int64]) -> list
     return texts
 
 
-def _check_sizes(masks: list[_Rle], texts: list[bytes | None], sound: list[int], bad: set[int]) -> None:
-    """Note the masks whose runs do not add up to their size."""
-    runs, offsets = rle.decode_counts([texts[place] or b"" for place in sound])
-    total = np.concatenate([[0], np.cumsum(runs)])
-    filled = (total[offsets[1:]] - total[offsets[:-1]]).tolist()
-    for place, pixels in zip(sound, filled, strict=True):
-        height, width = masks[place].size
-        if pixels != height * width or not 0 <= height < 2**31 or not 0 <= width < 2**31:
-            bad.add(place)
+def _packed(counts: list[Any]) -> list[bytes]:
+    """Runs as numbers to the text form; runs of length 0 are kept, negative ones refused later."""
+    offsets = np.concatenate([[0], np.cumsum([len(runs) for runs in counts])]).astype(np.int64)
+    runs = np.fromiter(itertools.chain.from_iterable(counts), np.int64, int(offsets[-1]))
+    return rle.encode_counts(runs, offsets)
 
 
 def uncompressed(field_: Labels) -> str | list[int] | None:
     """Which masks had their runs as numbers: all, those of crowds, or a list of ids; null for none."""
-    texts = field_.raws.get("segmentation")
+    texts = field_.texts.get("segmentation")
     if texts is None:
         return None
     rows = np.flatnonzero(field_.firsts["segmentation"] == OBJECT)
     if not len(rows):
         return None
-    body = b"[" + b",".join([texts[row] for row in field_.order[rows].tolist()]) + b"]"
     try:
-        forms = msgspec.json.decode(body, type=list[_Form])
+        forms = msgspec.json.decode(_array(texts.take(rows)), type=list[_Form])
     except msgspec.ValidationError:
         return None  # a mask is at fault, which reading its part will say
     plain = np.fromiter((bytes(form.counts).startswith(b"[") for form in forms), np.bool_, len(forms))
