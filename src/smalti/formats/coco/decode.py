@@ -136,6 +136,7 @@ class Section:
         index: The position of each object in the file's array; null: its position in `objects`.
         faults: Objects that were left out.
         buffer: The file's bytes.
+        mapped: The mapping that they are in; null where the file is no local one.
     """
 
     objects: list[Any]
@@ -145,10 +146,16 @@ class Section:
     index: list[int] | None = None
     faults: list[DataError] = field(default_factory=list)
     buffer: pa.Buffer = field(default_factory=lambda: pa.py_buffer(b""))
+    mapped: mmap | None = None
 
     def place(self, row: int) -> int:
         """The position in the file's array."""
         return row if self.index is None else self.index[row]
+
+    def forget(self) -> None:
+        """Give the mapped pages back to the system; they come again from its cache when they are read."""
+        if self.mapped is not None and hasattr(self.mapped, "madvise"):
+            self.mapped.madvise(mapping.MADV_DONTNEED)
 
 
 @dataclass(slots=True)
@@ -160,12 +167,6 @@ class Decoded:
     annotations: Section | None
     top: dict[str, Raw]
     is_results: bool = False
-    mapped: mmap | None = None
-
-    def forget(self) -> None:
-        """Give the mapped pages back to the system; they come again from its cache when they are read."""
-        if self.mapped is not None and hasattr(self.mapped, "madvise"):
-            self.mapped.madvise(mapping.MADV_DONTNEED)
 
 
 def decode_file(place: Location, *, results: bool, skip: bool) -> Decoded:
@@ -195,10 +196,11 @@ def decode_file(place: Location, *, results: bool, skip: bool) -> Decoded:
             raise
         except msgspec.DecodeError as error:
             raise _not_json(place.url, body, start, str(error)) from error
-        decoded.mapped = view.obj if isinstance(view.obj, mmap) else None
         for section in (decoded.images, decoded.annotations):
             if section is not None:
                 section.buffer = pa.py_buffer(body)
+                section.mapped = view.obj if isinstance(view.obj, mmap) else None
+                section.forget()
         return decoded
 
 

@@ -112,11 +112,13 @@ class Labels:
         feature: What it means.
         offsets: int64 ``(samples + 1,)``: where each sample's objects start.
         annotated: bool ``(samples,)``: false where nobody has annotated the sample.
-        columns: Arrow arrays ``(m,)`` by member.
-        texts: Raw values ``(m,)`` by source key: ``segmentation``, ``keypoints``.
-        firsts: uint8 ``(m,)`` by the same keys: the first byte of each.
-        files: The files; `file` is int16 ``(m,)``, each object's.
-        index: int64 ``(m,)``: each object's position in its file's array.
+        order: int64 ``(m,)``: where each object stands in what follows, which is in the files' order,
+            objects that were left out included.
+        columns: Arrow arrays by member.
+        texts: Raw values by source key: ``segmentation``, ``keypoints``.
+        firsts: uint8 by the same keys: the first byte of each.
+        files: The files; `file` is int16, each object's.
+        index: int64: each object's position in its file's array.
         nulls: Source keys whose null stands for an explicit null.
         repairs: What was mended.
         zero_based: The source counts the ends of its skeletons' bones from 0.
@@ -125,6 +127,7 @@ class Labels:
     feature: features.Objects | features.Captions
     offsets: NDArray[np.int64]
     annotated: NDArray[np.bool_]
+    order: NDArray[np.int64]
     columns: dict[str, pa.Array]
     texts: dict[str, Texts]
     firsts: dict[str, NDArray[np.uint8]]
@@ -137,8 +140,9 @@ class Labels:
 
     def position(self, row: int, rest: str = "") -> tuple[str, str]:
         """The file and the JSON path of an object, by its row in the samples' order."""
-        file = self.files[int(self.file[row])]
-        return file.url, f"{file.place}[{int(self.index[row])}]{rest}"
+        at = int(self.order[row])
+        file = self.files[int(self.file[at])]
+        return file.url, f"{file.place}[{int(self.index[at])}]{rest}"
 
 
 def labels(
@@ -177,12 +181,13 @@ def labels(
         feature=found.feature(categories, captions=captions),
         offsets=np.searchsorted(rows[order], np.arange(count + 1)),
         annotated=annotated[:count],
-        columns={name: column.take(pa.array(order)) for name, column in found.columns.items()},
-        texts={name: texts.take(order) for name, texts in found.texts.items()},
-        firsts={name: firsts[order] for name, firsts in found.firsts.items()},
+        order=order,
+        columns=found.columns,
+        texts=found.texts,
+        firsts=found.firsts,
         files=[file for file, _, _ in held],
-        file=np.repeat(np.arange(len(held), dtype=np.int16), sizes)[order],
-        index=_joined([_index(section) for section in sections], np.int64)[order],
+        file=np.repeat(np.arange(len(held), dtype=np.int16), sizes),
+        index=_joined([_index(section) for section in sections], np.int64),
         nulls=found.nulls,
         repairs=found.repairs,
     )

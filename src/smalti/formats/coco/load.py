@@ -76,8 +76,6 @@ def load(root: Location, media: Location | None, options: CocoOptions, *, skip: 
         DataError: A file is faulty at one place.
     """
     found = [_decoded(root, source, skip=skip) for source in sources(root, options.split)]
-    for file in found:
-        file.decoded.forget()
     ground = [file for file in found if not file.decoded.is_results]
     results = [file for file in found if file.decoded.is_results]
     if not ground:
@@ -107,10 +105,10 @@ def load(root: Location, media: Location | None, options: CocoOptions, *, skip: 
 
 def _let_go(file: _File) -> None:
     """Drop the objects: the columns have what they held, and places in the file the rest."""
-    file.decoded.forget()
     for section in (file.decoded.images, file.decoded.annotations):
         if section is not None:
             section.objects = []
+            section.forget()
 
 
 def _decoded(root: Location, source: Source, *, skip: bool) -> _File:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 RAW_MEMBERS = ("bbox", "segmentation", "keypoints")
 # Members of a field without any object, so that it has columns at all.
-CHUNK = 65_536  # boxes read at once
+CHUNK = 65_536  # raw values looked at before the file's pages are given back
 _USUAL = ("id", "category", "bbox", "area", "iscrowd")
 
 
@@ -112,23 +112,26 @@ def members(sections: Sequence[Section], urls: Sequence[str], *, captions: bool)
 
 def _take_texts(found: Members, key: str, sections: Sequence[Section]) -> None:
     texts = texts_of(sections, key)
-    firsts = texts.firsts()
-    found.names[key] = key
+    firsts = np.zeros(len(texts), np.uint8)
+    boxes_found = [pa.array([], BBOX)]
+    for start in range(0, len(texts), CHUNK):
+        rows = np.arange(start, min(start + CHUNK, len(texts)))
+        some = texts.take(rows)
+        firsts[rows] = some.firsts()
+        if key == "bbox":
+            read = Shapes()
+            boxes_found.append(boxes(read, some, firsts[rows]))
+            found.faults |= {start + row: fault for row, fault in read.faults.items()}
+        for section in sections:
+            section.forget()
     missing = texts.start < 0
     if null := int(np.count_nonzero((firsts == NOTHING) & ~missing)):
         _note_nulls(found, key, null, mixed=bool(missing.any()))
-    if key != "bbox":
+    found.names[key] = key
+    if key == "bbox":
+        found.columns[key] = pa.concat_arrays(boxes_found)
+    else:
         found.texts[key], found.firsts[key] = texts, firsts
-        return
-    read = Shapes()
-    pieces = []
-    for start in range(0, len(texts), CHUNK):
-        rows = np.arange(start, min(start + CHUNK, len(texts)))
-        piece = Shapes()
-        pieces.append(boxes(piece, texts.take(rows), firsts[rows]))
-        read.faults |= {start + row: fault for row, fault in piece.faults.items()}
-    found.columns["bbox"] = pa.concat_arrays(pieces) if pieces else pa.array([], BBOX)
-    found.faults = read.faults
 
 
 def _note_nulls(found: Members, key: str, count: int, *, mixed: bool) -> None:

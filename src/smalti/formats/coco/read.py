@@ -102,6 +102,7 @@ class _PartField:
         self.ids = ids
         self.first, self.last = int(labels.offsets[start]), int(labels.offsets[stop])
         self.size = self.last - self.first
+        self.rows = labels.order[self.first : self.last]
 
     def count(self, wanted: Any, feature: Any, counts: dict[str, int], examples: dict[str, str]) -> None:
         """Count what is not wanted, without decoding it."""
@@ -120,11 +121,16 @@ class _PartField:
 
     def _there(self, member: str) -> NDArray[np.bool_]:
         """Which objects have a value."""
-        some = slice(self.first, self.last)
         if member in self.labels.columns:
-            valid = self.labels.columns[member].slice(self.first, self.size).is_valid()
-            return np.asarray(valid.to_numpy(zero_copy_only=False), np.bool_)
-        firsts = self.labels.firsts[_SOURCES[member]][some]
+            column = self.labels.columns[member]
+            if not column.null_count:
+                return np.ones(self.size, np.bool_)
+            return np.asarray(
+                column.is_valid().take(pa.array(self.rows)).to_numpy(zero_copy_only=False), np.bool_
+            )
+        if _SOURCES.get(member) not in self.labels.firsts:
+            return np.zeros(self.size, np.bool_)
+        firsts = self.labels.firsts[_SOURCES[member]][self.rows]
         if member == "mask":
             return firsts == OBJECT
         if member == "polygons":
@@ -138,7 +144,7 @@ class _PartField:
     def _named(self, row: int) -> str:
         """An object, so that it can be found."""
         numbers = self.labels.columns.get("id")
-        number = None if numbers is None else numbers[self.first + row].as_py()
+        number = None if numbers is None else numbers[int(self.rows[row])].as_py()
         sample = self._sample(row)
         return sample if number is None else f"{sample}, id {number}"
 
@@ -178,9 +184,8 @@ class _PartField:
         labels = self.labels
         wanted = [name for name in names if name in _SOURCES and name not in labels.columns]
         keys = {_SOURCES[name] for name in wanted if _SOURCES[name] in labels.texts}
-        rows = np.arange(self.first, self.last)
-        texts = {key: labels.texts[key].take(rows) for key in keys}
-        firsts = {key: labels.firsts[key][self.first : self.last] for key in keys}
+        texts = {key: labels.texts[key].take(self.rows) for key in keys}
+        firsts = {key: labels.firsts[key][self.rows] for key in keys}
         return shapes(texts, firsts, [name for name in wanted if _SOURCES[name] in keys])
 
     def _child(self, name: str, wanted: Any, found: Shapes) -> pa.Array:
@@ -190,7 +195,7 @@ class _PartField:
         kind = wanted.arrow.value_type.field(name).type
         if column is None:  # a field without any object has the usual members
             return pa.nulls(self.size, kind)
-        values = column.slice(self.first, self.size)
+        values = column.take(pa.array(self.rows))
         if name == "category":
             return wanted.categories.encode(values)
         return values
