@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from smalti.errors import DataError
 from smalti.geometry import boxes, keypoints, polygons, quads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BOXES = hnp.arrays(
     np.float64, st.tuples(st.integers(0, 20), st.just(4)), elements=st.integers(0, 2000).map(lambda v: v / 8)
@@ -29,6 +35,22 @@ def test_layouts__mean_what_they_say() -> None:
 @given(BOXES, st.booleans())
 def test_voc__round_trips(xywh: np.ndarray, pixel_offset: bool) -> None:
     assert np.array_equal(boxes.voc_to_xywh(boxes.xywh_to_voc(xywh, pixel_offset), pixel_offset), xywh)
+
+
+@given(
+    hnp.arrays(np.int64, st.tuples(st.integers(0, 20), st.just(4)), elements=st.integers(1, 10**7)),
+    st.integers(0, 4),
+    st.booleans(),
+)
+def test_voc__decimals_come_back_in_15_digits(numbers: np.ndarray, digits: int, pixel_offset: bool) -> None:
+    corners = np.sort(numbers.reshape(-1, 2, 2), axis=1).reshape(-1, 4) / 10**digits
+    back = boxes.xywh_to_voc(boxes.voc_to_xywh(corners, pixel_offset), pixel_offset)
+    edges = corners >= 0.5  # nearer to zero the shift by a pixel takes bits
+    if not pixel_offset:
+        edges[:] = True
+    assert [f"{v:.15g}" for v in back[edges]] == [f"{v:.15g}" for v in corners[edges]]
+    if digits == 0:
+        assert np.array_equal(back, corners)
 
 
 def test_voc__first_pixel() -> None:
@@ -104,3 +126,30 @@ def test_keypoints__flat_and_back() -> None:
     assert keypoints.join_flat(x, y, visibility).tolist() == flat.tolist()
     assert keypoints.labelled(visibility).tolist() == [1, 2]
     assert keypoints.keypoint_boxes(x, y, visibility).tolist() == [[1, 2, 0, 0], [3, 4, 2.5, 2]]
+
+
+def test_keypoints__of_no_object() -> None:
+    x, y, visibility = keypoints.split_flat(np.empty((0, 51)))
+    assert x.shape == y.shape == visibility.shape == (0, 17)
+    assert keypoints.join_flat(x, y, visibility).shape == (0, 51)
+    assert keypoints.keypoint_boxes(x, y, visibility).shape == (0, 4)
+
+
+def test_keypoints__refuses_what_are_no_triples() -> None:
+    with pytest.raises(DataError, match=r"shape \(1, 4\); expected rows of x, y, v"):
+        keypoints.split_flat([[1, 2, 2, 0]])
+
+
+def test_keypoints__normalize_and_back() -> None:
+    x, y = [[10, 20], [30, 50]], [[20, 40], [60, 100]]
+    fractions = keypoints.normalize(x, y, [100, 200], 200)
+    assert [values.tolist() for values in fractions] == [[[0.1, 0.2], [0.15, 0.25]], [[0.1, 0.2], [0.3, 0.5]]]
+    back = keypoints.denormalize(*fractions, [100, 200], 200)
+    assert [values.tolist() for values in back] == [x, y]
+
+
+@pytest.mark.parametrize("kernel", [polygons.areas, polygons.boxes])
+def test_polygons__refuse_an_odd_ring(kernel: Callable[..., np.ndarray]) -> None:
+    # Two of them have an even number together, so a plain reshape would mix x with y.
+    with pytest.raises(DataError, match="ring 0 has 5 numbers"):
+        kernel(np.arange(10.0), np.array([0, 5, 10]), np.array([0, 1, 2]))

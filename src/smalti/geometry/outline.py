@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from smalti.geometry.rle import decode_mask
+from smalti.geometry.rle import boxes, decode_mask
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-# Directions clockwise on the screen: right, down, left, up.
-_STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
+    Ints = NDArray[np.int64]
 
 
-def runs_to_rings(
+def runs_to_polygons(
     runs: ArrayLike, height: int, width: int
-) -> tuple[list[NDArray[np.float64]], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.float64], Ints, NDArray[np.bool_]]:
     """The rings of one mask.
 
     Args:
@@ -30,64 +29,66 @@ def runs_to_rings(
         width: Pixels.
 
     Returns:
-        Rings as float64 ``(k, 2)`` of corner points, outer rings clockwise on the screen and holes
-        counter-clockwise, without points between collinear ones; and which rings are holes ``(r,)``.
+        Coordinates and ring offsets as in `smalti.geometry.polygons`, outer rings clockwise on the screen
+        and holes counter-clockwise, without points between collinear ones; and which rings are holes
+        ``(r,)``. An empty mask has no rings.
 
     Raises:
         DataError: The runs do not add up to height times width.
     """
-    leaving = _leaving(decode_mask(runs, height, width))
-    rings: list[NDArray[np.float64]] = []
-    while leaving:
-        vertex, directions = next(iter(leaving.items()))
-        rings.append(_follow(leaving, vertex, directions[0]))
-    holes = np.array([_signed_area(ring) < 0 for ring in rings], bool)
-    return rings, holes
+    mask = decode_mask(runs, height, width)
+    lengths = np.asarray(runs, np.int64)
+    x, y, w, h = boxes(lengths, np.array([0, len(lengths)]), height)[0].astype(np.int64).tolist()
+    corner, heading, following = _edges(mask[y : y + h, x : x + w] == 1)
+    order, bounds = _cycles(following)
+    corner, heading = corner[order], heading[order]
+    before = np.arange(len(order)) - 1
+    before[bounds[:-1]] = bounds[1:] - 1
+    turns = heading != heading[before]
+    rows, columns = np.divmod(corner, w + 1)
+    coords = np.stack([columns + x, rows + y], axis=1)[turns].astype(np.float64).ravel()
+    ring_offsets = 2 * np.concatenate([[0], np.cumsum(turns)])[bounds]
+    # The integral of x dy along the ring: on a hole, edges down lie left of those up.
+    swept = np.concatenate([[0], np.cumsum(columns * ((heading == 1) * 1 - (heading == 3)))])[bounds]
+    return coords, ring_offsets, np.diff(swept) < 0
 
 
-def _leaving(mask: NDArray[np.uint8]) -> dict[tuple[int, int], list[int]]:
-    """For each corner the directions of the pixel edges that leave it, the mask on their right hand."""
-    padded = np.pad(mask, 1)
-    inside = padded[1:-1, 1:-1] == 1
-    open_sides = (
-        (inside & (padded[:-2, 1:-1] == 0), 0, 0, 0),  # top edge, walked to the right
-        (inside & (padded[1:-1, 2:] == 0), 1, 1, 0),  # right edge, down
-        (inside & (padded[2:, 1:-1] == 0), 2, 1, 1),  # bottom edge, to the left
-        (inside & (padded[1:-1, :-2] == 0), 3, 0, 1),  # left edge, up
-    )
-    found: dict[tuple[int, int], list[int]] = {}
-    for side, direction, dx, dy in open_sides:
-        rows, columns = np.nonzero(side)
-        for x, y in zip((columns + dx).tolist(), (rows + dy).tolist(), strict=True):
-            found.setdefault((x, y), []).append(direction)
-    return found
+def _edges(inside: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
+    """The pixel edges of the outline, the mask on their right hand.
+
+    Returns:
+        The corner that each leaves (row-major among the corners), its heading (0 right, 1 down, 2 left,
+        3 up), and the edge that follows.
+    """
+    rows, columns = inside.shape
+    around = np.pad(inside, 1)
+    leaves = np.zeros((rows + 1, columns + 1, 4), bool)
+    leaves[:-1, :-1, 0] = inside & ~around[:-2, 1:-1]  # along the top of a pixel
+    leaves[:-1, 1:, 1] = inside & ~around[1:-1, 2:]  # its right side
+    leaves[1:, 1:, 2] = inside & ~around[2:, 1:-1]  # its bottom
+    leaves[1:, :-1, 3] = inside & ~around[1:-1, :-2]  # its left side
+    edge = np.flatnonzero(leaves)
+    corner, heading = np.divmod(edge, 4)
+    arrives = corner + np.array([1, columns + 1, -1, -columns - 1])[heading]
+    at = leaves.reshape(-1, 4)[arrives]
+    each = np.arange(len(edge))
+    right = (heading + 1) % 4
+    # Turning right first keeps pixels apart that touch at a corner alone.
+    turned = np.where(at[each, right], right, np.where(at[each, heading], heading, (heading + 3) % 4))
+    return corner, heading, np.searchsorted(edge, arrives * 4 + turned)
 
 
-def _follow(
-    leaving: dict[tuple[int, int], list[int]], start: tuple[int, int], direction: int
-) -> NDArray[np.float64]:
-    corners: list[tuple[int, int]] = []
-    vertex, heading = start, direction
-    while True:
-        options = leaving[vertex]
-        options.remove(heading)
-        if not options:
-            del leaving[vertex]
-        vertex = (vertex[0] + _STEPS[heading][0], vertex[1] + _STEPS[heading][1])
-        if vertex == start and direction not in leaving.get(vertex, ()):
-            following = direction
-        else:
-            # Turning right first keeps pixels apart that touch at a corner alone.
-            following = next(
-                d for d in ((heading + 1) % 4, heading, (heading + 3) % 4) if d in leaving[vertex]
-            )
-        if following != heading:
-            corners.append(vertex)
-        if vertex == start and following == direction and direction not in leaving.get(vertex, ()):
-            return np.array(corners, np.float64)
-        heading = following
-
-
-def _signed_area(ring: NDArray[np.float64]) -> float:
-    after = np.roll(ring, -1, axis=0)
-    return float((ring[:, 0] * after[:, 1] - after[:, 0] * ring[:, 1]).sum())
+def _cycles(following: Ints) -> tuple[Ints, Ints]:
+    """The edges ring by ring, and where each ring starts among them."""
+    after, seen = following.tolist(), bytearray(len(following))
+    order: list[int] = []
+    bounds = [0]
+    for first in range(len(after)):
+        edge = first
+        while not seen[edge]:
+            seen[edge] = 1
+            order.append(edge)
+            edge = after[edge]
+        if len(order) > bounds[-1]:
+            bounds.append(len(order))
+    return np.array(order, np.int64), np.array(bounds, np.int64)

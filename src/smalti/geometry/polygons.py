@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from smalti.errors import DataError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -34,8 +36,25 @@ def segment_sums(values: NDArray[np.float64], offsets: Offsets) -> NDArray[np.fl
     return out
 
 
+def require_pairs(ring_offsets: Offsets) -> None:
+    """Refuse rings that have an x without its y.
+
+    Raises:
+        DataError: A ring has an odd number of coordinates; the message gives its position.
+    """
+    odd = odd_rings(ring_offsets)
+    if len(odd):
+        numbers = ring_offsets[odd[0] + 1] - ring_offsets[odd[0]]
+        raise DataError(f"ring {odd[0]} has {numbers} numbers; expected pairs of x and y")
+
+
 def ring_areas(coords: NDArray[np.float64], ring_offsets: Offsets) -> NDArray[np.float64]:
-    """The area of each ring ``(r,)`` by the shoelace formula, without sign; rings close by themselves."""
+    """The area of each ring ``(r,)`` by the shoelace formula, without sign; rings close by themselves.
+
+    Raises:
+        DataError: A ring has an odd number of coordinates.
+    """
+    require_pairs(ring_offsets)
     points = coords[ring_offsets[0] : ring_offsets[-1]].reshape(-1, 2)
     if not len(points):
         return np.zeros(len(ring_offsets) - 1)
@@ -51,12 +70,21 @@ def ring_areas(coords: NDArray[np.float64], ring_offsets: Offsets) -> NDArray[np
 
 
 def areas(coords: NDArray[np.float64], ring_offsets: Offsets, object_offsets: Offsets) -> NDArray[np.float64]:
-    """The area of each object ``(o,)``: the sum of its parts, overlaps counted twice."""
+    """The area of each object ``(o,)``: the sum of its parts, overlaps counted twice.
+
+    Raises:
+        DataError: A ring has an odd number of coordinates.
+    """
     return segment_sums(ring_areas(coords, ring_offsets), object_offsets)
 
 
 def boxes(coords: NDArray[np.float64], ring_offsets: Offsets, object_offsets: Offsets) -> NDArray[np.float64]:
-    """The enclosing box of each object, xywh ``(o, 4)``; zeros for an object without coordinates."""
+    """The enclosing box of each object, xywh ``(o, 4)``; zeros for an object without coordinates.
+
+    Raises:
+        DataError: A ring has an odd number of coordinates.
+    """
+    require_pairs(ring_offsets)
     bounds = np.asarray(ring_offsets, np.int64)[np.asarray(object_offsets, np.int64)]
     points = coords[bounds[0] : bounds[-1]].reshape(-1, 2)
     starts = (bounds - bounds[0]) // 2

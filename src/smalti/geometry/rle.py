@@ -39,45 +39,49 @@ def decode_text(text: Bytes, text_offsets: ArrayLike) -> tuple[Ints, Ints, Ints]
         (their runs mean nothing).
     """
     starts = np.asarray(text_offsets, np.int64)
-    bits = np.asarray(text[starts[0] : starts[-1]]).astype(np.int64) - 48
+    bits = np.asarray(text[starts[0] : starts[-1]]) - np.uint8(48)  # what is below 48 wraps to above 63
     starts = starts - starts[0]
-    owner = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    faults = [owner[(bits < 0) | (bits > 63)]]
     ends = (bits & 32) == 0
-    full = starts[1:][np.diff(starts) > 0] - 1
-    faults.append(owner[full[~ends[full]]])  # the last number of a text lacks its end
-    ends[full] = True
+    last = starts[1:][np.diff(starts) > 0] - 1
+    cut = last[~ends[last]]  # the last number of a text lacks its end
+    ends[last] = True
     stop = np.flatnonzero(ends)
-    if not len(stop):
-        return np.empty(0, np.int64), np.zeros(len(starts), np.int64), np.empty(0, np.int64)
-    start = np.concatenate([[0], stop[:-1] + 1])
-    size = stop - start + 1
-    faults.append(owner[start[size > GROUPS_MOST]])
-    place = np.minimum(np.arange(len(bits)) - np.repeat(start, size), GROUPS_MOST)
-    values = np.add.reduceat((bits & 31) << (5 * place), start)
-    values -= np.where(bits[stop] & 16, np.int64(1) << (5 * np.minimum(size, GROUPS_MOST)), 0)
-    offsets = np.searchsorted(owner[start], np.arange(len(starts)))
-    runs = _undo_differences(values, offsets)
-    faults.append(owner[start[runs < 0]])
-    return runs, offsets, np.unique(np.concatenate(faults))
+    size = np.diff(stop, prepend=-1)
+    start = stop + 1 - size
+    offsets = np.searchsorted(stop, starts)
+    runs = _undo_differences(_numbers(bits, start, size), offsets)
+    wrong = np.concatenate([np.flatnonzero(bits > 63), cut, start[(size > GROUPS_MOST) | (runs < 0)]])
+    return runs, offsets, np.unique(np.searchsorted(starts, wrong, side="right") - 1)
+
+
+def _numbers(bits: Bytes, start: Ints, size: Ints) -> Ints:
+    """The signed numbers whose groups begin at `start`; those with too many groups mean nothing."""
+    values = (bits[start] & 31).astype(np.int64)
+    more = np.flatnonzero(size > 1)
+    for place in range(1, GROUPS_MOST):
+        values[more] |= (bits[start[more] + place] & 31).astype(np.int64) << (5 * place)
+        more = more[size[more] > place + 1]
+    negative = np.flatnonzero(bits[start + size - 1] & 16)
+    values[negative] -= np.int64(1) << (5 * np.minimum(size[negative], GROUPS_MOST))
+    return values
 
 
 def _places(offsets: Ints) -> tuple[Ints, Ints]:
     """The mask of each run, and the run's place in its mask."""
-    owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    return owner, np.arange(offsets[-1]) - offsets[owner]
+    lengths = np.diff(offsets)
+    place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+    return np.repeat(np.arange(len(lengths)), lengths), place
 
 
 def _undo_differences(values: Ints, offsets: Ints) -> Ints:
     # Runs 1, 3, 5, … of a mask form one chain of differences, runs 2, 4, 6, … another; run 0 stands alone.
-    owner, place = _places(offsets)
-    chain = owner * 3 + np.where(place == 0, 0, 1 + place % 2)
-    order = np.argsort(chain, kind="stable")
-    total = np.cumsum(values[order])
-    first = np.concatenate([[True], np.diff(chain[order]) != 0])
-    begin = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
-    runs = np.empty_like(values)
-    runs[order] = total - (total - values[order])[begin]
+    _, place = _places(offsets)
+    lengths = np.diff(offsets)
+    runs = values.copy()
+    for first, links in ((1, lengths // 2), (2, np.maximum(lengths - 1, 0) // 2)):
+        at = np.flatnonzero((place >= first) & (place % 2 == first % 2))
+        total = np.concatenate([[0], np.cumsum(values[at])])
+        runs[at] = total[1:] - np.repeat(total[np.cumsum(links) - links], links)
     return runs
 
 
@@ -87,17 +91,22 @@ def encode_text(runs: Ints, offsets: Ints) -> tuple[Bytes, Ints]:
     rest = np.asarray(runs, np.int64).copy()
     later = np.flatnonzero(place > 2)
     rest[later] -= np.asarray(runs, np.int64)[later - 2]
-    groups = np.empty((len(rest), GROUPS_MOST), np.uint8)
-    used = np.zeros((len(rest), GROUPS_MOST), bool)
-    more = np.ones(len(rest), bool)
-    for column in range(GROUPS_MOST):
-        used[:, column] = more
-        bits = rest & 31
-        rest >>= 5
-        more = more & np.where(bits & 16, rest != -1, rest != 0)
-        groups[:, column] = bits + 48 + 32 * more
-    lengths = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
-    return groups[used], lengths[np.asarray(offsets, np.int64)]
+    # The highest bit of the last group is the sign, so four bits of it are left for the number.
+    size = np.ones(len(rest), np.int64)
+    high = (rest ^ (rest >> 63)) >> 4
+    at = np.flatnonzero(high)
+    while len(at):
+        size[at] += 1
+        at = at[(high[at] >> (5 * (size[at] - 1))) > 0]
+    lengths = np.concatenate([[0], np.cumsum(size)])
+    text = np.empty(lengths[-1], np.uint8)
+    at, start = np.arange(len(rest)), lengths[:-1]
+    while len(at):
+        more = size[at] > 1
+        text[start] = (rest & 31) + 48 + 32 * more
+        at, start, rest = at[more], start[more] + 1, rest[more] >> 5
+        size[at] -= 1
+    return text, lengths[np.asarray(offsets, np.int64)]
 
 
 def decode_counts(counts: Sequence[bytes]) -> tuple[Ints, Ints]:
@@ -139,8 +148,17 @@ def areas(runs: Ints, offsets: Ints) -> Ints:
     return np.diff(total[offsets])
 
 
+def _ends(runs: Ints, offsets: Ints) -> Ints:
+    """Where each run ends, in pixels of its mask."""
+    total = np.concatenate([[0], np.cumsum(runs)])
+    return total[1:] - np.repeat(total[offsets[:-1]], np.diff(offsets))
+
+
 def boxes(runs: Ints, offsets: Ints, heights: ArrayLike) -> NDArray[np.float64]:
-    """The box around the pixels of each mask, xywh ``(n, 4)``; zeros for a mask without a pixel run.
+    """The box around the pixels of each mask, xywh ``(n, 4)``; zeros for a mask without pixels.
+
+    As pycocotools' toBbox, which however returns noise for an empty mask that is written with runs of
+    length 0.
 
     Args:
         runs: As everywhere here.
@@ -150,22 +168,18 @@ def boxes(runs: Ints, offsets: Ints, heights: ArrayLike) -> NDArray[np.float64]:
     count = len(offsets) - 1
     height = np.maximum(np.broadcast_to(np.asarray(heights, np.int64), count), 1)
     owner, place = _places(offsets)
-    end = np.cumsum(runs)
-    end -= np.repeat(np.concatenate([[0], end])[offsets[:-1]], np.diff(offsets))
-    # A run of ones starts where the run before ends, and its last pixel is one before its own end.
-    ones = place % 2 == 1
-    last, first, who = end[ones] - 1, end[np.flatnonzero(ones) - 1], owner[ones]
-    x0, y0 = np.divmod(first, height[who])
+    ones = np.flatnonzero((place % 2 == 1) & (np.asarray(runs) > 0))
+    who, last = owner[ones], _ends(runs, offsets)[ones] - 1
+    x0, y0 = np.divmod(last + 1 - np.asarray(runs)[ones], height[who])
     x1, y1 = np.divmod(last, height[who])
-    spans = x0 < x1
-    y0, y1 = np.minimum(y0, np.where(spans, 0, y1)), np.maximum(y1, np.where(spans, height[who] - 1, y0))
+    spans = x0 < x1  # it touches the bottom of one column and the top of the next
+    y0, y1 = np.where(spans, 0, y0), np.where(spans, height[who] - 1, y1)
     out = np.zeros((count, 4))
-    some = np.unique(who)
+    some, at = np.unique(who, return_index=True)
     if len(some):
-        at = np.searchsorted(who, some)
-        low = np.minimum.reduceat(np.stack([np.minimum(x0, x1), y0], 1), at, axis=0)
-        high = np.maximum.reduceat(np.stack([np.maximum(x0, x1), y1], 1), at, axis=0)
-        out[some] = np.concatenate([low, high - low + 1], axis=1)
+        left, top = np.minimum.reduceat(x0, at), np.minimum.reduceat(y0, at)
+        right, bottom = np.maximum.reduceat(x1, at), np.maximum.reduceat(y1, at)
+        out[some] = np.stack([left, top, right - left + 1, bottom - top + 1], axis=1)
     return out
 
 
@@ -200,15 +214,20 @@ def encode_mask(mask: ArrayLike) -> Ints:
 
 
 def merge(masks: Sequence[ArrayLike], intersect: bool = False) -> Ints:
-    """The union, or the intersection, of masks of one size, as runs.
+    """The union, or the intersection, of masks of one size, as runs without any of length 0 but the first.
 
     Args:
-        masks: The runs of each mask.
+        masks: The runs of each mask; at least one. A single one comes back as it is, like pycocotools'.
         intersect: Pixels that all masks have, instead of those that any has.
+
+    Raises:
+        DataError: There is no mask, or they have different numbers of pixels.
     """
-    if len(masks) == 1:
-        return np.asarray(masks[0], np.int64)
     parts = [np.asarray(mask, np.int64) for mask in masks]
+    if not parts:
+        raise DataError("there is no mask to merge; expected at least one")
+    if len(parts) == 1:
+        return parts[0]
     offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
     runs, _ = merge_many(np.concatenate(parts), offsets, np.array([0, len(parts)]), intersect=intersect)
     return runs
@@ -222,21 +241,29 @@ def merge_many(runs: Ints, offsets: Ints, groups: ArrayLike, *, intersect: bool 
         offsets: As everywhere here.
         groups: ``(g + 1,)`` into the masks; no group is empty.
         intersect: Pixels that all masks of a group have.
+
+    Raises:
+        DataError: Masks of one group have different numbers of pixels.
     """
     bounds = np.asarray(groups, np.int64)
     owner, place = _places(offsets)
-    end = np.cumsum(runs)
-    end -= np.repeat(np.concatenate([[0], end])[offsets[:-1]], np.diff(offsets))
-    group = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))[owner]
-    total = end[offsets[bounds[1:]] - 1]
-    # Where a run ends the mask changes; an even run's end begins ones.
-    order = np.lexsort((end, group))
-    where, who = end[order], group[order]
-    cover = np.cumsum(np.where(place % 2, -1, 1)[order])
-    cover -= np.concatenate([[0], cover])[np.searchsorted(who, np.arange(len(bounds) - 1))][who]
-    settled = np.concatenate([(np.diff(where) != 0) | (np.diff(who) != 0), [True]])
-    where, who, cover = where[settled], who[settled], cover[settled]
-    on = cover >= np.diff(bounds)[who] if intersect else cover > 0
+    sizes = np.diff(np.concatenate([[0], np.cumsum(runs)])[offsets])
+    members = np.diff(bounds)
+    total = sizes[bounds[:-1]]
+    odd_one = np.flatnonzero(sizes != np.repeat(total, members))
+    if len(odd_one):
+        raise DataError(f"mask {odd_one[0]} has {sizes[odd_one[0]]} pixels, unlike others it is merged with")
+    # Where a run ends the mask changes; an even run's end begins ones. The groups stand one after the other
+    # in one number line, and the lowest bit tells ends of ones, so that plain sorting does.
+    base = np.cumsum(total + 1) - (total + 1)
+    group = np.repeat(np.arange(len(members)), members)[owner]
+    key = np.sort((_ends(runs, offsets) + base[group]) * 2 + place % 2)
+    where = (key >> 1) - base[group]
+    cover = np.cumsum(1 - 2 * (key & 1))
+    cover -= np.concatenate([[0], cover])[np.searchsorted(group, np.arange(len(members)))][group]
+    settled = np.diff(key >> 1, append=-1) != 0
+    where, who, cover = where[settled], group[settled], cover[settled]
+    on = cover >= members[who] if intersect else cover > 0
     before = np.concatenate([[False], on[:-1] & (np.diff(who) == 0)])
     change = (on != before) & (where < total[who])
     return toggles_to_runs(where[change], who[change], total)
