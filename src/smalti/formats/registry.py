@@ -32,7 +32,7 @@ GROUP = "smalti.formats"
 BUILT_IN = MappingProxyType(
     {
         "coco": "smalti.formats.coco:FORMAT",
-        "darknet": "smalti.formats.darknet:FORMAT",
+        "darknet": "smalti.formats.yolo.darknet:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "yolo": "smalti.formats.yolo:FORMAT",
     }

@@ -30,6 +30,7 @@ class Loss:
             not written. ``change``: it is written, but not as it was.
         count: How many values, objects or samples; null where the pipeline has to count them.
         example: One of them, named so that it can be found.
+        iou: Where geometry changes: the overlap of the worst object with what it was, measured.
     """
 
     code: str
@@ -38,6 +39,7 @@ class Loss:
     kind: LossKind = "value"
     count: int | None = None
     example: str | None = None
+    iou: float | None = None
 
 
 def merged(losses: Iterable[Loss]) -> list[Loss]:
@@ -52,8 +54,13 @@ def merged(losses: Iterable[Loss]) -> list[Loss]:
                 before,
                 count=(before.count or 0) + (loss.count or 0),
                 example=before.example or loss.example,
+                iou=min((i for i in (before.iou, loss.iou) if i is not None), default=None),
             )
     return list(found.values())
+
+
+def _worst(loss: Loss) -> str:
+    return "" if loss.iou is None else f" (worst IoU {loss.iou:.4f})"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,7 +158,7 @@ class Report:
 
     def _rows(self) -> list[tuple[str, str, str, str, str]]:
         return [
-            (loss.code, loss.field, f"{loss.count or 0:,}", loss.reason, loss.example or "")
+            (loss.code, loss.field, f"{loss.count or 0:,}", loss.reason + _worst(loss), loss.example or "")
             for loss in (*self.losses, *self.repairs)
         ]
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from smalti.storage.media import Media
 
 OnLoss = Literal["warn", "error", "ignore"]
+KINDS = ("sample", "object", "change", "value")  # of losses, the gravest first
 
 
 def object_fields(schema: Schema) -> list[str]:
@@ -146,7 +147,9 @@ class Export:
         with self._staged() as place:
             losses, results = self._parts(place, reads, advance)
             self.report.files = sum(r.files for r in results) + self.writer.finish(place, results)
-            self.report.losses = self._tally.fill(merged([*self._declared, *losses]))
+            # What takes whole objects stands first: a dropped id matters less than a dropped object.
+            every = self._tally.fill(merged([*losses, *self._declared]))
+            self.report.losses = sorted(every, key=lambda loss: KINDS.index(loss.kind))
             self.report.details |= self.writer.details()
             self._judge()
 

@@ -1,0 +1,273 @@
+"""Where a YOLO dataset keeps its images and labels: which files belong to which split.
+
+The label of an image lies at the image's path with the last ``/images/`` replaced by ``/labels/`` and
+``.txt`` for the suffix (``img2label_paths`` of Ultralytics).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from smalti.errors import DataError, EmptySourceError, UnsafePathError
+from smalti.formats.report import Loss
+from smalti.storage.media import IMAGE_SUFFIXES
+from smalti.storage.paths import safe_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from smalti.formats.yolo.yaml_file import DataYaml
+    from smalti.storage.location import Location
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image and its label.
+
+    Attributes:
+        id: The path below the images folder of its split.
+        image: The path below the media root.
+        label: The path below the dataset's root; null: the image has no label file.
+        split: Null where the dataset has none.
+    """
+
+    id: str
+    image: str
+    label: str | None
+    split: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All images of a dataset, in the order of splits and names."""
+
+    items: list[Item]
+    splits: tuple[str, ...]
+    id_has_split: bool
+    repairs: list[Loss]
+
+
+def label_of(image: str) -> str:
+    """The path of an image's label file."""
+    head, mark, tail = f"/{image}".rpartition("/images/")
+    path = f"{head}/labels/{tail}" if mark else f"/{image}"
+    return f"{path.rpartition('.')[0]}.txt"[1:]
+
+
+def find_items(root: Location, media: Location | None, yaml: DataYaml) -> Layout:
+    """Find every image and its label.
+
+    Raises:
+        EmptySourceError: There is neither an image nor a label; the message says where was looked.
+        DataError: A label has no image, or a list file names what is not there.
+    """
+    images = root.find(IMAGE_SUFFIXES)
+    labels = frozenset(root.find((".txt",)))
+    repairs: list[Loss] = []
+    found: list[Item] = []
+    folders: list[str] = []
+    for split, places in _named(yaml.splits).items():
+        for place in places:
+            folder = _resolve(root, yaml, place, repairs)
+            folders.append(folder or ".")
+            if folder.endswith(".txt"):
+                found += find_listed(root, folder, split, images, labels)
+            else:
+                found += _below(folder, split, images, labels)
+    if media is not None:
+        found = _from_media(root, media, found, labels, folders, list(_named(yaml.splits)))
+    if not found:
+        raise EmptySourceError(
+            f"{root.url}: found no image in {', '.join(folders) or 'any split'}; looked for files ending"
+            f" in {', '.join(IMAGE_SUFFIXES[:6])}, …; name the images' folder with media= if they lie elsewhere"
+        )
+    _orphans(root, found, labels, folders, media)
+    splits = tuple(dict.fromkeys(item.split for item in found if item.split is not None))
+    shared = len({item.id for item in found}) < len(found)
+    if shared:
+        found = [Item(f"{i.split}/{i.id}" if i.split else i.id, i.image, i.label, i.split) for i in found]
+    return Layout(found, splits, shared, repairs)
+
+
+def _named(splits: dict[str, list[str]]) -> dict[str | None, list[str]]:
+    """Splits by name, those that are one and the same place under one name alone.
+
+    A place that several keys name is called after its folder, where a key has that name; the bare
+    images folder is no split.
+    """
+    named: dict[str | None, list[str]] = {}
+    for key, places in splits.items():
+        same = [other for other, those in splits.items() if those == places]
+        name: str | None = key
+        if len(same) > 1:
+            base = places[0].rstrip("/").rpartition("/")[2]
+            name = base if base in same else None if base in {"images", "."} else same[0]
+        named.setdefault(name, places)
+    return named
+
+
+def _resolve(root: Location, yaml: DataYaml, place: str, repairs: list[Loss]) -> str:
+    """A split's place as a path below the root, the way Ultralytics and the tools' exports mean it."""
+    tries = [place]
+    stripped = place
+    while stripped.startswith(("../", "./")):
+        stripped = stripped.partition("/")[2]
+    if yaml.path and not yaml.path.startswith(("/", "..")):
+        tries.insert(0, f"{yaml.path}/{place}")
+    tries += [stripped, *(_tail(place, keep) for keep in (3, 2, 1))]
+    for tried in tries:
+        try:
+            path = "" if tried in {".", "./"} else safe_path(tried)
+        except UnsafePathError:
+            continue
+        spot = root / path if path else root
+        if spot.exists():
+            if tried != place and place.startswith(("/", "../")):
+                repairs.append(
+                    Loss(
+                        code="path.relocated",
+                        field="split",
+                        kind="change",
+                        count=1,
+                        reason="a path that leads out of the dataset was looked for inside it",
+                        example=f"{place} -> {path}",
+                    )
+                )
+            return path
+    return stripped if not place.startswith("/") else _tail(place, 2)
+
+
+def _tail(place: str, keep: int) -> str:
+    return "/".join([part for part in place.replace("\\", "/").split("/") if part not in {"", ".."}][-keep:])
+
+
+def _below(folder: str, split: str | None, images: Sequence[str], labels: frozenset[str]) -> list[Item]:
+    start = f"{folder}/" if folder else ""
+    mine = [path for path in images if path.startswith(start)]
+    # "train" may stand for train/images: an id starts below the images folder.
+    if mine and all(path[len(start) :].startswith("images/") for path in mine):
+        start += "images/"
+    return [Item(path[len(start) :], path, _label(path, labels), split) for path in mine]
+
+
+def _label(image: str, labels: frozenset[str]) -> str | None:
+    path = label_of(image)
+    return path if path in labels else None
+
+
+def find_listed(
+    root: Location, file: str, split: str | None, images: Sequence[str], labels: frozenset[str]
+) -> list[Item]:
+    """The images that a list file names, by the longest end of each path that is there."""
+    known = set(images)
+    folder = file.rpartition("/")[0]
+    items = []
+    for number, raw in enumerate((root / file).read_text().splitlines(), 1):
+        line = raw.strip().replace("\\", "/")
+        if not line:
+            continue
+        path = _match(line, folder, known)
+        if path is None:
+            raise DataError(
+                f"found {line!r}, and no such image below {root.url}",
+                file=(root / file).url,
+                position=f"line {number}",
+                hint="remove the line, or put the image where it says",
+            )
+        items.append(Item(_id_of(path), path, _label(path, labels), split))
+    return items
+
+
+def _match(line: str, folder: str, known: set[str]) -> str | None:
+    parts = [part for part in line.split("/") if part not in {"", ".", ".."}]
+    for start in range(len(parts)):
+        tail = "/".join(parts[start:])
+        for path in (f"{folder}/{tail}" if folder else tail, tail):
+            if path in known:
+                return path
+    return None
+
+
+def _id_of(path: str) -> str:
+    return f"/{path}".rpartition("/images/")[2].lstrip("/")
+
+
+def _from_media(
+    root: Location,
+    media: Location,
+    found: list[Item],
+    labels: frozenset[str],
+    folders: Sequence[str],
+    splits: list[str | None],
+) -> list[Item]:
+    """The same items with their images in another folder; labels without an image here get theirs there."""
+    there = media.find(IMAGE_SUFFIXES)
+    by_stem = {path.rpartition(".")[0]: path for path in there}
+    items = [
+        Item(item.id, path, item.label, item.split)
+        for item in found
+        if (path := _in_media(item.id.rpartition(".")[0], item.split, by_stem)) is not None
+    ]
+    have = {item.label for item in items}
+    taken = {item.image for item in items}
+    for split, folder in zip(splits, folders, strict=False):
+        start = label_of(f"{folder}/x.x").removesuffix("x.txt") if folder != "." else "labels/"
+        for label in sorted(labels):
+            if label in have or not label.startswith(start):
+                continue
+            stem = label[len(start) :].removesuffix(".txt")
+            image = _in_media(stem, split, by_stem)
+            if image is None:
+                raise DataError(
+                    f"no image has the name {stem!r} below {media.url}", file=(root / label).url, sample=stem
+                )
+            items.append(Item(f"{stem}.{image.rpartition('.')[2]}", image, label, split))
+            taken.add(image)
+    items += _unlabelled(there, taken, splits)
+    order = {split: index for index, split in enumerate(splits)}
+    return sorted(items, key=lambda item: (order.get(item.split, 0), item.id))
+
+
+def _unlabelled(there: Sequence[str], taken: set[str], splits: list[str | None]) -> list[Item]:
+    """Images that nothing is said of: of the only split, or of the split that their folder is named after."""
+    rest = [path for path in there if path not in taken]
+    if len(splits) == 1:
+        split = splits[0]
+        return [Item(path.removeprefix(f"{split}/"), path, None, split) for path in rest]
+    return [
+        Item(path.partition("/")[2], path, None, path.partition("/")[0])
+        for path in rest
+        if path.partition("/")[0] in splits
+    ]
+
+
+def _in_media(stem: str, split: str | None, by_stem: dict[str, str]) -> str | None:
+    tries: Iterable[str] = (
+        f"{split}/{stem}",
+        f"images/{split}/{stem}",
+        f"{split}/images/{stem}",
+        stem,
+        f"images/{stem}",
+    )
+    return next((by_stem[name] for name in tries if name in by_stem), None)
+
+
+def _orphans(
+    root: Location, found: list[Item], labels: frozenset[str], folders: Sequence[str], media: Location | None
+) -> None:
+    """Refuse labels that have no image: their objects would be gone without a word."""
+    have = {item.label for item in found}
+    starts = tuple(
+        label_of(f"{folder}/x.x").removesuffix("x.txt") if folder != "." else "labels/"
+        for folder in folders
+        if not folder.endswith(".txt")
+    )
+    lost = sorted(label for label in labels - have if label.startswith(starts)) if starts else []
+    if lost:
+        raise DataError(
+            f"no image belongs to this label file, nor to {len(lost) - 1} others; looked for the same name with"
+            f" an image's suffix in {(media or root).url}",
+            file=(root / lost[0]).url,
+            hint="name the images' folder with media=",
+        )
