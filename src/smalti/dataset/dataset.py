@@ -13,6 +13,7 @@ from smalti.dataset.digest import digest
 from smalti.dataset.source import Source
 from smalti.errors import SchemaError
 from smalti.schema.schema import Schema
+from smalti.schema.unify import conform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -61,6 +62,7 @@ class Dataset:
         known = schema or Schema.from_arrow(table.schema)
         if table.schema != known.arrow:
             table = table.select(list(known.columns)).cast(known.arrow)
+        table = conform(table, known, known)  # engines reorder the words of dictionaries; codes are positions
         return cls(Source(table=table.replace_schema_metadata(known.metadata)), known, report)
 
     @classmethod

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from smalti.errors import SchemaError
+from smalti.errors import SchemaError, listed
 from smalti.schema import features
 from smalti.schema.categories import Categories, Category
 from smalti.schema.types import WORDS
@@ -112,33 +112,55 @@ def conform(table: pa.Table, schema: Schema, target: Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=target.arrow)
 
 
-def _codes(source: AnyFeature, target: AnyFeature) -> tuple[Any, Categories] | None:
-    """For each old class its new position, and the new class table."""
+def _codes(source: AnyFeature, target: AnyFeature) -> tuple[dict[str, int | None], Categories] | None:
+    """For each old word its new position, and the new class table."""
     before: Categories | None = getattr(source, "categories", None)
     after: Categories | None = getattr(target, "categories", None)
     if before is None or after is None:
         return None
-    positions = [_position(after.root, category) for category in before]
-    return np.array([-1 if at is None else at for at in positions], np.int32), after
+    if before == after:  # names may be there twice; positions tell them apart
+        return dict(before.codes), after
+    positions = (_position(after.root, category) for category in before)
+    return dict(zip(before.values, positions, strict=True)), after
 
 
-def fit(array: pa.Array, kind: pa.DataType, recode: tuple[Any, Categories] | None = None) -> pa.Array:
-    """An array as another type of the same shape: absent struct members null, classes recoded."""
+def fit(
+    array: pa.Array, kind: pa.DataType, recode: tuple[dict[str, int | None], Categories] | None = None
+) -> pa.Array:
+    """An array as another type of the same shape: absent struct members null, classes recoded.
+
+    What needs no change is given back as it is, without a copy.
+
+    Raises:
+        SchemaError: A word is no class of its table.
+    """
     if kind == WORDS and recode is not None:
         codes, categories = recode
-        return categories.encode(pc.take(pa.array(codes, pa.int32()), array.indices))
+        words = array.dictionary.to_pylist()  # engines leave out unused words, so codes mean nothing here
+        if unknown := set(words) - set(codes):
+            raise SchemaError(f"{min(unknown)!r} is no class of the schema; there are {listed(codes)}")
+        positions = [codes[word] for word in words]
+        if positions == list(range(len(categories))):
+            return array
+        return categories.encode(pc.take(pa.array(positions, pa.int32()), array.indices))
     if array.type == kind and recode is None:
         return array
     if pa.types.is_struct(kind):
-        children = [
-            fit(_child(array, field.name), field.type, recode)
+        before = [
+            _child(array, field.name)
             if array.type.get_field_index(field.name) >= 0
             else pa.nulls(len(array), field.type)
             for field in kind
         ]
-        return pa.StructArray.from_arrays(children, fields=list(kind), mask=array.is_null())
+        after = [fit(child, field.type, recode) for child, field in zip(before, kind, strict=True)]
+        if array.type == kind and all(one is other for one, other in zip(before, after, strict=True)):
+            return array
+        return pa.StructArray.from_arrays(after, fields=list(kind), mask=array.is_null())
     if pa.types.is_list(kind):
-        values = fit(array.flatten(), kind.value_type, recode)
+        flat = array.flatten()
+        values = fit(flat, kind.value_type, recode)
+        if array.type == kind and values is flat:
+            return array
         lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0))
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
         return pa.ListArray.from_arrays(
