@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import UNSET
 
-from smalti.errors import DataError, SchemaError
+from smalti.errors import SchemaError
 from smalti.schema.features import Json, Value
 from smalti.schema.types import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from smalti.formats.coco.decode import Section
 
@@ -65,12 +65,15 @@ class Ids(NamedTuple):
 
 def ids(values: list[Any]) -> Ids:
     """A column of ids; null where one is null or missing."""
-    try:
-        return Ids(pa.array(np.fromiter(values, np.int64, len(values))), "int64")
-    except (TypeError, ValueError, OverflowError):
-        pass  # not all of them are integers of 64 bits
+    # numpy would take text and fractions for integers, so the types are looked at first.
+    kinds = _kinds(values)
+    if kinds == {int}:
+        try:
+            return Ids(pa.array(np.fromiter(values, np.int64, len(values))), "int64")
+        except OverflowError:
+            pass  # beyond 64 bits they are text
     plain = _plain(values)
-    kinds = _kinds(plain) - {type(None)}
+    kinds -= {type(None), type(UNSET)}
     if kinds <= {int} and all(value in _INT64 for value in plain if value is not None):
         return Ids(pa.array(plain, pa.int64()), "int64")
     if kinds == {str}:
@@ -94,28 +97,28 @@ def lookup(wanted: Ids, known: Ids) -> np.ndarray:
 
 def floats(values: list[Any]) -> pa.Array:
     """A float64 column; null where a value is null or missing."""
-    try:
+    if _kinds(values) == {float}:
         return pa.array(np.fromiter(values, np.float64, len(values)))
-    except TypeError:
-        return pa.array(_plain(values), pa.float64())
+    return pa.array(_plain(values), pa.float64())
 
 
-def whole(values: list[Any], place: str, key: str, index: Sequence[int] | None = None) -> pa.Array:
-    """An int64 column of numbers that must be whole (640 or 640.0); null where null or missing.
+def whole(values: list[Any], low: int, high: int) -> tuple[pa.Array, list[int]]:
+    """An int64 column of numbers that must be whole (640 or 640.0) and in bounds.
 
-    Raises:
-        DataError: A number has a fraction, or is too large.
+    Returns:
+        The column, null where a value is null, missing or at fault; and the rows that are at fault.
     """
-    try:
-        return pa.array(np.fromiter(values, np.int64, len(values)))
-    except (TypeError, OverflowError):
-        pass
+    if _kinds(values) == {int} and low <= min(values) and max(values) <= high:
+        return pa.array(np.fromiter(values, np.int64, len(values))), []
     plain = _plain(values)
-    for row, value in enumerate(plain):
-        if value is not None and (value != int(value) or int(value) not in _INT64):
-            at = row if index is None else index[row]
-            raise DataError(f"found {value}; expected a whole number", position=f"{place}[{at}].{key}")
-    return pa.array([None if value is None else int(value) for value in plain], pa.int64())
+    bad = [
+        row
+        for row, value in enumerate(plain)
+        if value is not None and not (low <= value <= high and value == int(value))
+    ]
+    for row in bad:
+        plain[row] = None
+    return pa.array([None if value is None else int(value) for value in plain], pa.int64()), bad
 
 
 class Inferred(NamedTuple):
@@ -138,12 +141,16 @@ def infer(values: list[Any], source: str | None = None) -> Inferred:
 
     Raises:
         UnicodeDecodeError: A text is not UTF-8.
+        msgspec.DecodeError: A text has a lone surrogate.
     """
     present = [value for value in values if value is not UNSET]
     missing = len(present) < len(values)
-    decoded = msgspec.json.decode(b"[" + b",".join(present) + b"]")
-    explicit = None in decoded
-    if not (missing and explicit):
+    try:
+        decoded = msgspec.json.decode(b"[" + b",".join(present) + b"]")
+    except msgspec.ValidationError:
+        decoded = None  # a number that no machine holds
+    explicit = any(bytes(value) == b"null" for value in present) if decoded is None else None in decoded
+    if decoded is not None and not (missing and explicit):
         array = _typed(decoded)
         if array is not None:
             feature = Value(type=canonical(array.type), source=source)

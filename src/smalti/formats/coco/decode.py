@@ -21,6 +21,7 @@ import pyarrow as pa
 from msgspec import UNSET, Raw, UnsetType
 
 from smalti.errors import DataError
+from smalti.formats.coco.faults import not_json, not_utf8
 from smalti.storage.location import BOM
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ class Decoded:
     annotations: Section | None
     top: dict[str, Raw]
     is_results: bool = False
+    buffer: pa.Buffer = field(default_factory=lambda: pa.py_buffer(b""))
 
 
 def decode_file(place: Location, *, results: bool, skip: bool) -> Decoded:
@@ -190,15 +192,16 @@ def decode_file(place: Location, *, results: bool, skip: bool) -> Decoded:
                 "the JSON is nested too deeply; expected COCO's few levels", file=place.url
             ) from error
         except UnicodeDecodeError as error:
-            raise _not_utf8(place.url, view) from error
+            raise not_utf8(place.url, body, start) from error
         except DataError as error:
             error.file = error.file or place.url
             raise
         except msgspec.DecodeError as error:
-            raise _not_json(place.url, body, start, str(error)) from error
+            raise not_json(place.url, body, start, str(error)) from error
+        decoded.buffer = pa.py_buffer(body)
         for section in (decoded.images, decoded.annotations):
             if section is not None:
-                section.buffer = pa.py_buffer(body)
+                section.buffer = decoded.buffer
                 section.mapped = view.obj if isinstance(view.obj, mmap) else None
                 section.forget()
         return decoded
@@ -384,32 +387,3 @@ def _quiet() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
-
-
-def _not_utf8(url: str, view: memoryview) -> DataError:
-    try:
-        str(view, "utf-8")
-    except UnicodeDecodeError as error:
-        return DataError(
-            f"found the byte 0x{view[error.start]:02x}; expected text in UTF-8",
-            file=url,
-            position=f"byte {error.start}",
-            hint="save the file as UTF-8",
-        )
-    return DataError("text is not UTF-8", file=url, hint="save the file as UTF-8")
-
-
-def _not_json(url: str, body: memoryview, start: int, message: str) -> DataError:
-    found = re.fullmatch(r"(?:JSON is malformed: )?(.*?)(?: \(byte (\d+)\))?", message, re.DOTALL)
-    reason, offset = (found[1], found[2]) if found else (message, None)
-    hint = "the file may be cut short or damaged; fetch it again"
-    if body[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        reason, offset, hint = "the file is in UTF-16", "0", "save it as UTF-8"
-    elif "truncated" in message:
-        lone = re.search(rb"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][0-9a-fA-F]{2})(?!\\u[dD][c-fC-F])", body)
-        if lone:
-            reason, offset, hint = "a lone surrogate is no character", str(lone.start(1)), "mend the escape"
-        else:
-            reason, offset = "the text ends too early", str(len(body))
-    position = None if offset is None else f"byte {int(offset) + start}"
-    return DataError(f"not valid JSON: {reason}", file=url, position=position, hint=hint)

@@ -152,6 +152,10 @@ def _checked(file: ImageFile, repairs: list[Loss]) -> tuple[list[str], NDArray[n
         fault(row, "file_name", refusal.reason, refusal.hint, UnsafePathError)
     for row in np.flatnonzero(file.ids.array.is_null().to_numpy(zero_copy_only=False)).tolist():
         fault(row, "id", "there is none; expected the image's id")
+    for key in ("width", "height"):
+        values = pull([section], key)
+        for row in whole(values, 0, _PIXELS_MOST)[1]:
+            fault(row, key, f"found {values[row]}; expected a number of pixels")
     for row, value in _repeated(file.ids.array.to_pylist()) if _repeats(file.ids.array) else ():
         fault(row, "id", f"the id {value!r} is used twice; expected each image's id once")
     good = np.setdiff1d(np.arange(len(names)), np.fromiter(faults, np.int64, len(faults)))
@@ -308,25 +312,8 @@ def _columns(rows: _Rows, shared: bool) -> tuple[dict[str, pa.Array], dict[str, 
 
 
 def _size(rows: _Rows, key: str) -> pa.Array:
-    found = []
-    for section, url in zip(rows.sections, rows.urls, strict=True):
-        values = pull([section], key)
-        try:
-            pixels = whole(values, "$.images", key, section.index)
-        except DataError as error:
-            error.file = url
-            raise
-        bad = pc.index(
-            pc.or_(pc.less(pixels, 0), pc.greater(pixels, _PIXELS_MOST)).fill_null(False), True
-        ).as_py()
-        if bad >= 0:
-            raise DataError(
-                f"found {values[bad]}; expected a number of pixels",
-                file=url,
-                position=f"$.images[{section.place(bad)}].{key}",
-            )
-        found.append(pc.if_else(pc.equal(pixels, 0), pa.scalar(None, pa.int64()), pixels).cast(pa.int32()))
-    return pa.concat_arrays(found)
+    pixels, _ = whole(pull(rows.sections, key), 0, _PIXELS_MOST)
+    return pc.if_else(pc.equal(pixels, 0), pa.scalar(None, pa.int64()), pixels).cast(pa.int32())
 
 
 def _split_column(by_path: dict[str | None, dict[str, int]], splits: tuple[str, ...]) -> pa.Array:

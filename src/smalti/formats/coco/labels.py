@@ -155,21 +155,18 @@ def labels(
         count: The number of samples.
         categories: The field's table.
         codes: For each file, the place in the table of each of its own categories, then -1.
-
-    Raises:
-        DataError: A value is not of its member's kind.
     """
     captions = files[0].is_captions
     held = [(file, table, file.section) for file, table in zip(files, codes, strict=True) if file.section]
     sections = [section for _, _, section in held]
     sizes = [len(section.objects) for section in sections]
     rows = _joined([file.rows for file, _, _ in held], np.int64)
-    found = members(sections, [file.url for file, _, _ in held], captions=captions)
+    found = members(sections, captions=captions)
     if not captions and any("category_id" in section.keys for section in sections):
         places = _joined([table[file.codes] for file, table, _ in held], np.int64)
         found.columns["category"] = pa.array(places.astype(np.int32), mask=places < 0)
         found.names["category_id"] = "category"
-    _note_boxes(found, [file for file, _, _ in held], sizes)
+    _note_faults(found, [file for file, _, _ in held], sizes)
     keep = ~_joined([file.bad for file, _, _ in held], np.bool_)
     if len({file.images.split for file, _, _ in held}) < len(held):
         keep &= ~_join_by_id(found, [(file, section) for file, _, section in held], rows)
@@ -193,8 +190,8 @@ def labels(
     )
 
 
-def _note_boxes(found: Members, files: list[LabelFile], sizes: list[int]) -> None:
-    """Turn faulty boxes into errors of their files."""
+def _note_faults(found: Members, files: list[LabelFile], sizes: list[int]) -> None:
+    """Turn faulty boxes and flags into errors of their files."""
     ends = np.cumsum(sizes)
     for row, (place, reason) in sorted(found.faults.items()):
         number = int(np.searchsorted(ends, row, side="right"))

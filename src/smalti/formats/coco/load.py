@@ -12,6 +12,7 @@ from smalti.errors import DataError, EmptySourceError
 from smalti.formats.coco import classes
 from smalti.formats.coco.columns import Ids, ids, pull
 from smalti.formats.coco.decode import Decoded, decode_file
+from smalti.formats.coco.faults import malformed
 from smalti.formats.coco.images import ImageFile, Samples, samples
 from smalti.formats.coco.labels import LabelFile, Labels, labels, same_objects
 from smalti.formats.coco.layout import Source, dataset_root, media_folder, sources
@@ -75,7 +76,18 @@ def load(root: Location, media: Location | None, options: CocoOptions, *, skip: 
         EmptySourceError: Nothing was found.
         DataError: A file is faulty at one place.
     """
-    found = [_decoded(root, source, skip=skip) for source in sources(root, options.split)]
+    seen: list[Decoded] = []
+    try:
+        return _loaded(root, media, options, seen, skip=skip)
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        # The first pass over a file skips unknown values without looking into their text.
+        raise malformed(seen, str(error)) from error
+
+
+def _loaded(
+    root: Location, media: Location | None, options: CocoOptions, seen: list[Decoded], *, skip: bool
+) -> Loaded:
+    found = [_decoded(root, source, seen, skip=skip) for source in sources(root, options.split)]
     ground = [file for file in found if not file.decoded.is_results]
     results = [file for file in found if file.decoded.is_results]
     if not ground:
@@ -97,8 +109,10 @@ def load(root: Location, media: Location | None, options: CocoOptions, *, skip: 
     if not skip:
         for fault in (fault for field in fields.values() for file in field.files for fault in file.faults):
             raise fault
-    loaded = _finished(rows, fields, ground, place)
     for file in (*ground, *results):
+        _let_go(file)
+    loaded = _finished(rows, fields, ground, place)
+    for file in ground:
         _let_go(file)
     return loaded
 
@@ -111,9 +125,10 @@ def _let_go(file: _File) -> None:
             section.forget()
 
 
-def _decoded(root: Location, source: Source, *, skip: bool) -> _File:
+def _decoded(root: Location, source: Source, seen: list[Decoded], *, skip: bool) -> _File:
     place = root / source.path if source.path else root
     decoded = decode_file(place, results=source.results is not None, skip=skip)
+    seen.append(decoded)
     if decoded.images is None and not decoded.is_results:
         keys = ", ".join(sorted(decoded.top)) or "nothing else"
         raise EmptySourceError(

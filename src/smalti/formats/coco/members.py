@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec import UNSET, Raw
 
-from smalti.errors import DataError
 from smalti.formats.coco.columns import Ids, IdType, floats, ids, infer, pull, whole
 from smalti.formats.coco.shapes import OBJECT, Shapes, boxes
 from smalti.formats.coco.texts import NOTHING, Texts, texts_of
@@ -43,7 +41,7 @@ class Members:
         attributes: The features of the attributes.
         texts: Raw values by source key: ``segmentation``, ``keypoints``.
         firsts: uint8 by the same keys: the first byte of each, that of null where the key is missing.
-        faults: Objects whose box is at fault: the place in the object, and the complaint.
+        faults: Objects whose box or flag is at fault: the place in the object, and the complaint.
         names: The member of each source key.
         nulls: Source keys whose null stands for an explicit null.
         id_type: The type of ids, and of track ids.
@@ -79,16 +77,12 @@ class Members:
         )
 
 
-def members(sections: Sequence[Section], urls: Sequence[str], *, captions: bool) -> Members:
+def members(sections: Sequence[Section], *, captions: bool) -> Members:
     """Turn the sections' objects into columns.
 
     Args:
         sections: Annotations of several files.
-        urls: The files.
         captions: They are sentences: everything but ``id`` and ``caption`` is an attribute.
-
-    Raises:
-        DataError: A value is not of its member's kind.
     """
     found = Members()
     for key in dict.fromkeys(key for section in sections for key in section.keys):
@@ -106,7 +100,7 @@ def members(sections: Sequence[Section], urls: Sequence[str], *, captions: bool)
         elif captions or any(key in section.raw for section in sections) or key == "caption":
             _take_extra(found, key, sections, captions=captions)
         else:
-            _take_number(found, key, sections, urls)
+            _take_number(found, key, sections)
     return found
 
 
@@ -212,15 +206,15 @@ def _take_extra(found: Members, key: str, sections: Sequence[Section], *, captio
         found.nulls.append(key)
 
 
-def _take_number(found: Members, key: str, sections: Sequence[Section], urls: Sequence[str]) -> None:
+def _take_number(found: Members, key: str, sections: Sequence[Section]) -> None:
     values = pull(sections, key)
     found.names[key] = key
     if key == "track_id":
         found.columns[key] = _track_ids(found, ids(values))
     elif key == "iscrowd":
-        found.columns[key] = pa.concat_arrays(
-            [_crowds(section, url) for section, url in zip(sections, urls, strict=True)]
-        )
+        flags, bad = whole(values, 0, 1)
+        found.columns[key] = flags.cast(pa.bool_())
+        found.faults |= {row: (".iscrowd", f"found {values[row]}; expected 0 or 1") for row in bad}
     else:
         found.columns[key] = floats(values)
     if not found.columns[key].null_count:
@@ -239,19 +233,3 @@ def _track_ids(found: Members, tracks: Ids) -> pa.Array:
         found.columns["id"] = Ids(found.columns["id"], found.id_type).as_json()
     found.id_type = "json"
     return tracks.as_json()
-
-
-def _crowds(section: Section, url: str) -> pa.Array:
-    try:
-        numbers = whole(pull([section], "iscrowd"), "$.annotations", "iscrowd", section.index)
-    except DataError as error:
-        error.file = url
-        raise
-    odd = pc.index(pc.invert(pc.is_in(numbers, pa.array([0, 1, None], pa.int64()))), True).as_py()
-    if odd >= 0:
-        raise DataError(
-            f"found {numbers[odd].as_py()}; expected 0 or 1",
-            file=url,
-            position=f"$.annotations[{section.place(odd)}].iscrowd",
-        )
-    return numbers.cast(pa.bool_())

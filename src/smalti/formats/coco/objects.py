@@ -99,17 +99,13 @@ def annotation_texts(
         texts[key] = (
             encode.raw_json(columns[name], name) if feature.kind == "json" else encode.text(columns[name])
         )
-    if ids is not None:
-        texts["id"] = ids
-    order = [*(key for key in _ORDER if key in texts), *(key for key in texts if key not in {*_ORDER, "id"})]
+    # The last key is one that every object has, so that no comma is left over.
+    last, values = ("id", ids) if ids is not None else ("image_id", texts.pop("image_id"))
+    order = [*(key for key in _ORDER if key in texts), *(key for key in texts if key not in _ORDER)]
     parts: list[object] = [",\n{"]
     for key in order:
         parts += encode.keyed(key, texts[key], null=key in style.nulls)
-    if ids is not None:
-        parts += ['"id":', texts["id"], "}"]
-        return encode.join(*parts)
-    # Without an id the last key's comma has to go.
-    return encode.join(pc.binary_slice_bytes(encode.join(*parts), 0, -1), "}")
+    return encode.join(*parts, f'"{last}":', values, "}")
 
 
 def _plain(column: pa.Array, id_type: str, name: str) -> pa.Array:

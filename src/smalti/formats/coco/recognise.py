@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from smalti.storage.location import Location
 
 LOOKS = 64  # files that are looked into
-_RESULT = re.compile(rb'\s*\[\s*\{[^\[\]{}]*"(?:image_id|category_id|score)"\s*:')
+_RESULT = re.compile(rb'\s*\[\s*\{.*?"image_id"\s*:', re.DOTALL)
 _SECTIONS = re.compile(rb'"(images|annotations|categories)"\s*:\s*(?:\[|null)')
 _LVIS = re.compile(rb'"(?:neg_category_ids|not_exhaustive_category_ids|synset)"\s*:')
 _ANNOTATION = re.compile(rb'"(?:image_id|file_name)"\s*:')
@@ -48,7 +48,7 @@ def content_of(place: Location) -> Content:
 
 
 def _content(head: bytes, tail: bytes) -> Content:
-    if _RESULT.match(head):
+    if _RESULT.match(head) and (b'"score"' in head or b'"category_id"' in head):
         return Content.RESULTS
     if not head.lstrip().startswith(b"{"):
         return Content.OTHER

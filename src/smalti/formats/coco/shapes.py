@@ -242,7 +242,7 @@ def _decoded_masks(
     some = texts.take(at)
     try:
         return msgspec.json.decode(_array(some), type=list[_Rle]), at
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         pass  # one of them is at fault; find it
     masks, good = [], []
     for row, text in zip(at.tolist(), some.every(), strict=True):
@@ -265,7 +265,7 @@ def _one_mask(text: bytes) -> _Rle | str:
     """A mask, or the complaint about it."""
     try:
         return msgspec.json.decode(text, type=_Rle)
-    except msgspec.ValidationError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return str(error)
 
 
@@ -317,7 +317,7 @@ def uncompressed(field_: Labels) -> str | list[int] | None:
         return None
     try:
         forms = msgspec.json.decode(_array(texts.take(rows)), type=list[_Form])
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None  # a mask is at fault, which reading its part will say
     plain = np.fromiter((bytes(form.counts).startswith(b"[") for form in forms), np.bool_, len(forms))
     if not plain.any():

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from smalti.schema.schema import Schema
     from smalti.storage.folder import Target
 
+_OWN_KEYS = ("category_ids", "categories")  # of a remembered head, which are no keys of the file
+
 
 class CocoWriter(Writer[CocoOptions]):
     """Writes COCO files; see `smalti.formats.coco`."""
@@ -151,17 +153,13 @@ class CocoWriter(Writer[CocoOptions]):
     def _head(self, key: FileKey) -> dict[str, Any]:
         """The file's ``info``, ``licenses`` and other keys at the top, where the source had them."""
         heads = self.extra.get("heads", {})
-        fields = [key.field, *self.fields, IMAGE_INFO]
-        splits = [key.split or ""] if not self.one_field else [key.split or "", *self.schema.splits]
-        for field in fields:
-            for split in splits:
-                if (head := heads.get(field, {}).get(split)) is not None:
-                    own = field == key.field and split == (key.split or "")
-                    return {
-                        k: v
-                        for k, v in head.items()
-                        if k not in {"category_ids", "categories"} and (own or k in {"info", "licenses"})
-                    }
+        split = key.split or ""
+        if self.one_field and key.split is None and len(self.schema.splits) == 1:
+            split = self.schema.splits[0]  # the file of the only split
+        for field in (key.field, *self.fields, IMAGE_INFO):
+            found = heads.get(field, {})
+            if (head := found.get(split)) is not None:
+                return {name: value for name, value in head.items() if name not in _OWN_KEYS}
         return {}
 
     def _categories(self, key: FileKey) -> list[dict[str, Any]] | None:
