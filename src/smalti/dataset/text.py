@@ -76,5 +76,15 @@ def class_counts(column: pa.ChunkedArray, feature: features.Objects) -> dict[str
     return {value: counts[code] for code, value in enumerate(feature.categories.values)}
 
 
+def object_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """Objects by class for every label field that has classes."""
+    table = dataset.to_arrow()
+    return {
+        name: class_counts(table.column(name), feature)
+        for name, feature in dataset.schema.columns.items()
+        if isinstance(feature, features.Objects) and "category" in feature.members
+    }
+
+
 def _columns(dataset: Dataset) -> str:
     return "  columns: " + ", ".join(f"{name} {f.kind}" for name, f in dataset.schema.columns.items())

@@ -1,0 +1,21 @@
+"""The commands, and the arguments that they share."""
+
+from __future__ import annotations
+
+import typer
+
+from smalti.cli import convert, formats, info
+
+app = typer.Typer(
+    name="smalti",
+    help="One dataset representation that training, tracking and analysis tools share.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+# A format's options are flags that only the formats know: what typer does not know goes to them.
+EXTRA = {"allow_extra_args": True, "ignore_unknown_options": True}
+app.command("convert", context_settings=EXTRA)(convert.convert)
+app.command("info", context_settings=EXTRA)(info.info)
+app.command("formats")(formats.formats)

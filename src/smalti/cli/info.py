@@ -1,0 +1,44 @@
+"""``smalti info``: what is in a dataset."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from typing import Annotated
+
+import typer
+
+from smalti.cli import flags
+
+
+def info(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="A file or a folder, as a path or any fsspec URL.")],
+    format_: Annotated[str | None, typer.Option("--format", "--from", help="The format; recognised.")] = None,
+    media_root: Annotated[str | None, typer.Option(help="Where the images lie.")] = None,
+    on_error: Annotated[str, typer.Option(help="raise, or skip faulty places.")] = "raise",
+    json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")] = False,
+) -> None:
+    """Say what is in a dataset: samples, objects by class, columns, digest, and what reading mended."""
+    from smalti.dataset import text
+    from smalti.io import read
+
+    dataset = read(source, format_, media_root, on_error=on_error, **flags.parse(context.args))  # type: ignore[arg-type]  # checked there
+    report = dataset.report
+    if not json:
+        sys.stdout.write(f"{dataset!r}\n  format {report.source_format}, digest {dataset.digest()}\n")
+        for line in str(report).splitlines()[1:]:
+            sys.stdout.write(f"{line}\n")
+        return
+    facts = {
+        "source": report.source,
+        "format": report.source_format,
+        "digest": dataset.digest(),
+        "samples": len(dataset),
+        "splits": {name or "": count for name, count in dataset.splits.items()},
+        "objects": text.object_counts(dataset),
+        "columns": {name: feature.kind for name, feature in dataset.schema.columns.items()},
+        "repairs": [loss.code for loss in report.repairs],
+        "errors": report.error_count,
+    }
+    sys.stdout.write(json_module.dumps(facts, indent=2, ensure_ascii=False) + "\n")
