@@ -184,7 +184,7 @@ def test_dry_run__reports_the_same_and_writes_nothing(difficult: Path, tmp_path:
 
 def test_overwrite__refuses_to_delete_the_images_it_refers_to(difficult: Path) -> None:
     dataset = sm.read(difficult / "instances.json", media=difficult / "images")
-    with pytest.raises(sm.errors.OptionError, match="would be deleted"):
+    with pytest.raises(sm.errors.TargetExistsError, match="would be deleted"):
         dataset.write(difficult, format="yolo", task="detect", overwrite=True, on_loss="ignore")
     assert (difficult / "images" / "empty.jpg").exists()
 

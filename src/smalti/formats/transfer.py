@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from smalti.errors import LossError, LossWarning, OptionError
+from smalti.errors import LossError, LossWarning, OptionError, TargetExistsError
 from smalti.formats.frames import frame_losses
 from smalti.formats.losses import Tally
 from smalti.formats.protocol import Cursor
@@ -128,7 +128,7 @@ class Export:
             if place is not None and place.is_local and goal.is_dir():
                 path = Path(place.local).resolve()
                 if path == goal or goal in path.parents:
-                    raise OptionError(
+                    raise TargetExistsError(
                         f"{self.target.url} is to be replaced, but this dataset's {what} would be deleted with it"
                         f" ({place.url}); write to another target"
                     )

@@ -146,7 +146,8 @@ def _below(folder: str, split: str | None, images: Sequence[str], labels: frozen
     start = f"{folder}/" if folder else ""
     mine = [path for path in images if path.startswith(start)]
     # "train" may stand for train/images: an id starts below the images folder.
-    if mine and all(path[len(start) :].startswith("images/") for path in mine):
+    own = "images" in folder.split("/")
+    if mine and not own and all(path[len(start) :].startswith("images/") for path in mine):
         start += "images/"
     return [Item(path[len(start) :], path, _label(path, labels), split) for path in mine]
 

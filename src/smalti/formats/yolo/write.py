@@ -184,7 +184,8 @@ class YoloWriter(Writer[YoloOptions]):
             stems = pc.replace_substring_regex(pa.array(names), r"\.[^./]*$", "")
         labels = pc.binary_join_element_wise(stems, ".txt", "")
         if all(folder.startswith("images/") for folder in used.values()):
-            labels = pc.replace_substring(labels, "images/", "labels/", max_replacements=1)
+            # The last one, as readers do: an image's own folders may be called images, too.
+            labels = pc.replace_substring_regex(labels, "^((?:.*/)?)images/", r"\1labels/")
         return labels.to_pylist(), names, losses
 
     def _free(self, image: str, losses: list[Loss]) -> str:
