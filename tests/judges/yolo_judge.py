@@ -17,10 +17,18 @@ def main() -> None:
     folder, task = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "detect"
     data = check_det_dataset(str(folder / "data.yaml"), autodownload=False)
     count, each = data.get("kpt_shape", (0, 0))
-    found: dict[str, object] = {"names": data["names"], "images": 0, "objects": 0, "corrupt": 0, "messages": []}
+    found: dict[str, object] = {
+        "names": data["names"],
+        "images": 0,
+        "objects": 0,
+        "corrupt": 0,
+        "messages": [],
+    }
     messages: list[str] = []
     places = {str(data[key]) for key in ("train", "val", "test") if data.get(key)}
-    images = sorted(p for place in places for p in Path(place).rglob("*") if p.suffix[1:].lower() in IMG_FORMATS)
+    images = sorted(
+        p for place in places for p in Path(place).rglob("*") if p.suffix[1:].lower() in IMG_FORMATS
+    )
     objects = points = corrupt = 0
     for image in images:
         label = img2label_paths([str(image)])[0]

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from smalti.dataset.dataset import Dataset
-
     from smalti.schema.categories import Categories
 
 EVERY = Shape(

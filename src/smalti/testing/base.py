@@ -44,6 +44,7 @@ class Base:
             `FormatInfo.keeps` says.
         media: How images get to the target; the default leaves them. A format that finds sizes in
             the images themselves needs ``link``.
+        holds_images: Whether a folder of the format has a place for the images themselves.
         tolerance: How far a number may be off after a round trip, in pixels. After the first it is
             not off any more, whatever this says.
         ordered: Whether the order of samples comes back.
@@ -56,6 +57,7 @@ class Base:
     golden: ClassVar[Path | None] = None
     shape: ClassVar[Shape | None] = None
     media: ClassVar[Media] = "reference"
+    holds_images: ClassVar[bool] = True
     tolerance: ClassVar[float] = 0.0
     ordered: ClassVar[bool] = True
     target: ClassVar[str] = "out"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from smalti.schema.features import AnyFeature
 
 SIZE = ("width", "height")  # of an image, its path is what a layout may change
+UNSAID = {"iscrowd": False}  # members whose absence says the same
 
 
 def tree(place: str | os.PathLike[str]) -> dict[str, bytes]:
@@ -36,6 +37,7 @@ def differences(
     losses: Collection[Loss] = (),
     tolerance: float = 0.0,
     ordered: bool = True,
+    filled: bool = False,
 ) -> list[str]:
     """What of one dataset is not in another, or not as it was, a sentence each.
 
@@ -50,6 +52,7 @@ def differences(
             bare name of an object field says that null and empty are confused.
         tolerance: How far apart numbers may be, in pixels.
         ordered: Whether the order of samples counts.
+        filled: Whether an object's member that was null may have got a value.
     """
     ids, others = (dataset.to_arrow().column("id").to_pylist() for dataset in (expected, actual))
     if any(loss.kind == "sample" for loss in losses):
@@ -61,7 +64,7 @@ def differences(
     for name, feature in expected.schema.columns.items():
         pairs = [(key, rows[key][name], them[key].get(name)) for key in ids]
         if isinstance(feature, features.Objects):
-            found += _object_field(name, feature, actual, pairs, losses, tolerance)
+            found += _object_field(name, feature, actual, pairs, losses, tolerance, filled=filled)
         elif name != "id" and all(name != loss.field for loss in losses):
             found += (
                 f"{key!r}: {name}: expected {one!r}, found {other!r}"
@@ -94,6 +97,8 @@ def _object_field(
     pairs: list[tuple[str, Any, Any]],
     losses: Collection[Loss],
     tolerance: float,
+    *,
+    filled: bool,
 ) -> Iterator[str]:
     """Differences of one object field, sample by sample."""
     named = {loss.field for loss in losses}
@@ -103,8 +108,11 @@ def _object_field(
     yield from _class_table(feature, actual.schema.columns.get(name), named)
 
     def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
-        them = zip(members, kinds, strict=True)
-        return all(_equal(kind, one.get(m), other.get(m), tolerance) for m, kind in them)
+        return all(
+            _equal(kind, _said(member, one[member]), _said(member, other.get(member)), tolerance)
+            for member, kind in zip(members, kinds, strict=True)
+            if not (filled and one[member] is None)
+        )
 
     for key, one, other in pairs:
         if name not in named and (one is None) != (other is None):
@@ -119,6 +127,10 @@ def _object_field(
                 yield f"{key!r}: {name}[{index}]: expected {was}, found {obj}"
         if (missing := list(left)) and not fewer:
             yield f"{key!r}: {name}: missing {missing}"
+
+
+def _said(member: str, value: Any) -> Any:
+    return None if member in UNSAID and value == UNSAID[member] else value
 
 
 def _count(objects: list[Any] | None) -> str:

@@ -263,6 +263,6 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     _corruption("deep-value", "json", "tame", _deep_value),
     _corruption("alias-bomb", "yaml", "error", lambda _: _BOMB),
     _corruption(
-        "yaml-code", "yaml", "error", lambda body: body + b"\nx: !!python/object/apply:os.getcwd []\n"
+        "yaml-code", "yaml", "tame", lambda body: body + b"\nx: !!python/object/apply:os._exit [9]\n"
     ),
 )

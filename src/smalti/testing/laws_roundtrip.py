@@ -77,16 +77,16 @@ class RoundTripLaws(Base):
         assert sorted(found) == sorted(dataset.to_arrow().column("id").to_pylist())
 
     def test_round_trip__images_come_along(self, tmp_path: Path) -> None:
-        """With ``media="copy"`` every image is in the target, and found from there by its path."""
+        """With ``media="copy"`` every image is found by its path, in the target where it holds images."""
         dataset = self.with_images(everything(), tmp_path / "images")
         folder = tmp_path / "to" / PurePosixPath(self.target).stem
         report = self.write(dataset, folder, media="copy")
+        assert report.media == ({"placed": len(dataset)} if self.holds_images else {})
         back = self.read(folder)
-        assert report.media == {"placed": len(dataset)}
         assert back.schema.media_root is not None
         for row in back.to_arrow().select(["id", "image"]).to_pylist():
             place = folder / back.schema.media_root / row["image"]["path"]
-            assert place.resolve().is_relative_to(folder.resolve()), place
+            assert place.resolve().is_relative_to(folder.resolve()) or not self.holds_images, place
             assert place.read_bytes() == _original(dataset, row["id"], tmp_path / "images")
 
     def test_round_trip__on_another_file_system(self) -> None:
