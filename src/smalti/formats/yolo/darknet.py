@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smalti.errors import DataError, EmptySourceError
+from smalti.errors import DataError, EmptySourceError, OptionError
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match
 from smalti.formats.yolo.layout import Item, Layout, find_listed
 from smalti.formats.yolo.options import YoloOptions
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smalti.formats.probe import Probe
-    from smalti.formats.protocol import PartResult
+    from smalti.formats.protocol import OnError, PartResult
     from smalti.schema.schema import Schema
     from smalti.storage.folder import Target
     from smalti.storage.location import Location
@@ -46,8 +46,19 @@ def sniff(probe: Probe) -> Match | None:
     return None
 
 
+def _detect(options: YoloOptions) -> YoloOptions:
+    if options.task not in {None, "detect"}:
+        raise OptionError(f"task={options.task!r}: Darknet's rows are boxes; use format 'yolo'")
+    return options.model_copy(update={"task": "detect"})
+
+
 class DarknetReader(YoloReader):
     """Reads what obj.data and its list files name."""
+
+    def __init__(
+        self, root: Location, media: Location | None, options: YoloOptions, on_error: OnError
+    ) -> None:
+        super().__init__(root, media, _detect(options), on_error)
 
     def _look(self) -> tuple[Location, DataYaml, Layout]:
         base = self.root.parent if self.root.isfile() else self.root
@@ -66,7 +77,9 @@ class DarknetReader(YoloReader):
             raise EmptySourceError(
                 f"{base.url}: found no list of images: {', '.join(f'{k}.txt' for k in KEYS)}"
             )
-        yaml = DataYaml(Categories(tuple(table)), {split: [name] for split, name in splits.items()})
+        yaml = DataYaml(
+            Categories(tuple(table)), {split: [name] for split, name in splits.items()}, file=names
+        )
         return base, yaml, self._items(base, splits)
 
     def _settings(self, base: Location) -> dict[str, str]:
@@ -87,7 +100,7 @@ class DarknetReader(YoloReader):
         images = (self.media or base).find(IMAGE_SUFFIXES)
         labels = frozenset(base.find((".txt",)))
         items = [
-            Item(_id(item.image), item.image, item.label, split)
+            Item(_id(item.image), item.image, _label(item, labels), split)
             for split, name in splits.items()
             for item in find_listed(base, name, split, images, labels)
         ]
@@ -97,6 +110,12 @@ class DarknetReader(YoloReader):
         if shared:
             items = [Item(f"{i.split}/{i.id}", i.image, i.label, i.split) for i in items]
         return Layout(items, tuple(splits), shared, [])
+
+
+def _label(item: Item, labels: frozenset[str]) -> str | None:
+    """The file beside the image, or else the one where Darknet looks for COCO's layout."""
+    beside = f"{item.image.rpartition('.')[0]}.txt"
+    return beside if beside in labels else item.label
 
 
 def _id(path: str) -> str:
@@ -109,7 +128,7 @@ class DarknetWriter(YoloWriter):
     """Writes labels beside the images, and the lists of both."""
 
     def __init__(self, schema: Schema, options: YoloOptions, single_file: str | None = None) -> None:
-        super().__init__(schema, options.model_copy(update={"task": "detect"}), single_file)
+        super().__init__(schema, _detect(options), single_file)
 
     def folder(self, split: str) -> str:
         return f"obj_{split or 'train'}_data/"

@@ -31,15 +31,17 @@ def member_arrays(
         sizes: ``(f, 2)`` width and height of each file's image, upright.
         feature: Which members are wanted.
     """
-    size = sizes[rows.file]
+    size = np.ones((len(rows), 2)) if shape.pixels else sizes[rows.file]
+    last = rows.column(-1) if len(rows) else np.empty(0)
     makers = {
         "category": lambda: feature.categories.encode(codes.astype(np.int32)),
-        "bbox": lambda: _boxes(rows, size),
-        "polygons": lambda: _polygons(rows, size, shape.extra is not None),
+        "bbox": lambda: _boxes(rows, size, shape.holds("bbox", rows)),
+        "polygons": lambda: _polygons(rows, size, shape),
         "keypoints": lambda: _keypoints(rows, size, shape),
         "quad": lambda: _quads(rows, size),
-        "score": lambda: pa.array(rows.column(-1) if len(rows) else np.empty(0), pa.float64()),
-        "track_id": lambda: pa.array((rows.column(-1) if len(rows) else np.empty(0)).astype(np.int64)),
+        "score": lambda: pa.array(last, pa.float64()),
+        "track_id": lambda: pa.array(last.astype(np.int64)),
+        "difficulty": lambda: pa.array(last.astype(np.int64)),
     }
     return [makers[name]() for name in feature.names]
 
@@ -50,17 +52,18 @@ def _block(rows: Rows, first: int, count: int) -> np.ndarray:
     return rows.values[at] if len(rows) else np.empty((0, count))
 
 
-def _boxes(rows: Rows, size: np.ndarray) -> pa.Array:
+def _boxes(rows: Rows, size: np.ndarray, have: np.ndarray) -> pa.Array:
+    """The box of each row; null for a row that is a polygon."""
     scale = np.concatenate([size, size], axis=1)
     xywh = snap(cxcywh_to_xywh(_block(rows, 1, 4) * scale), DECIMALS, scale)
-    return pa.StructArray.from_arrays([pa.array(xywh[:, i]) for i in range(4)], fields=list(BBOX))
+    null = None if have.all() else pa.array(~have)
+    return pa.StructArray.from_arrays([pa.array(xywh[:, i]) for i in range(4)], fields=list(BBOX), mask=null)
 
 
-def _polygons(rows: Rows, size: np.ndarray, extra: bool) -> pa.Array:
+def _polygons(rows: Rows, size: np.ndarray, shape: RowShape) -> pa.Array:
     """One ring a row; null for a row that is a box."""
-    lengths = rows.lengths - 1 - extra
-    box = rows.lengths == 5
-    lengths = np.where(box, 0, lengths)
+    box = shape.is_box(rows)
+    lengths = np.where(box, 0, rows.lengths - 1 - (shape.extra is not None))
     first = rows.offsets[:-1] + 1
     owner = np.repeat(np.arange(len(rows)), lengths)
     step = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)

@@ -55,7 +55,7 @@ def describe(root: Location) -> tuple[Location, DataYaml]:
             lines = [line.strip() for line in (root / name).read_text().splitlines()]
             names = [line for line in lines if line]
             table = tuple(Category(name=line) for line in names)
-            return root, DataYaml(Categories(table), _folders(root))
+            return root, DataYaml(Categories(table), _folders(root), file=name)
     raise EmptySourceError(
         f"{root.url}: found no {YAML_NAMES[0]} and no {CLASS_LISTS[0]}: one of them names the classes"
     )
@@ -89,7 +89,7 @@ class YoloReader(Reader[YoloOptions]):
         labels = [item.label for item in layout.items if item.label is not None]
         step = max(1, len(labels) // LOOKED_AT)
         shape = find_shape(self.options, yaml, lambda: self._sample(base, labels[::step]))
-        self._context = _Context(base, yaml.categories, shape)
+        self._context = _Context(base, yaml.categories, yaml.file, shape)
         items = layout.items
         parts = [
             Part(key=_Key(tuple(items[start : start + PART])), samples=len(items[start : start + PART]))
@@ -127,6 +127,7 @@ class YoloReader(Reader[YoloOptions]):
 class _Context:
     base: Location
     categories: Categories
+    classes: str  # the file that lists them
     shape: RowShape
 
 
@@ -139,7 +140,9 @@ def _schema(
     }
     if layout.splits:
         columns["split"] = features.Split()
-    columns["objects"] = features.Objects(categories=yaml.categories, members=shape.members)
+    columns["objects"] = features.Objects(
+        categories=yaml.categories, members=shape.members, attributes=dict(shape.attributes)
+    )
     extra: dict[str, Any] = dict(yaml.rest)
     if shape.kpt_shape:
         extra["kpt_shape"] = list(shape.kpt_shape)
@@ -171,26 +174,24 @@ class _Reading:
         rows = self._sound(rows, items)
         codes = self._codes(rows, items)
         rows, codes = rows.only(codes >= 0), codes[codes >= 0]
-        arrays: dict[str, pa.Array] = {
+        arrays = {
             "id": pa.array([item.id for item in items], pa.string()),
             "image": _images(items, [header for _, header in sound], schema),
-            "split": pa.array([item.split for item in items], pa.string()).dictionary_encode(),
+            "split": pa.array([item.split for item in items], pa.string())
+            .dictionary_encode()
+            .cast(features.Split().arrow),
         }
-        arrays["split"] = arrays["split"].cast(features.Split().arrow)
-        counts: dict[str, int] = {}
         if "objects" in schema.columns:
             feature = schema.objects()
             members = member_arrays(self.context.shape, rows, codes, sizes, feature)
             lengths = np.bincount(rows.file, minlength=len(items))
             struct = pa.Array.from_buffers(feature.struct, len(rows), [None], children=members)
             arrays["objects"] = list_column(struct, lengths, missing)
-            counts = {f"objects.{name}": len(rows) for name in self.context.shape.members}
-        else:
-            counts = {"objects": len(rows)}
-        batch = pa.RecordBatch.from_arrays([arrays[name] for name in schema.columns], schema=schema.arrow)
+        counts, examples = _tally(self.context.shape, rows, items)
         return PartRead(
-            batch=batch,
+            batch=pa.RecordBatch.from_arrays([arrays[name] for name in schema.columns], schema=schema.arrow),
             counts=counts,
+            examples=examples,
             errors=self.errors,
             objects_skipped=self.objects_skipped,
             samples_skipped=len(headers) - len(sound),
@@ -255,16 +256,31 @@ class _Reading:
         self._fail(
             [
                 DataError(
-                    f"found the class {numbers[row]:g}, expected one of the {len(ids)} classes of data.yaml",
+                    f"found the class {numbers[row]:g}, expected one of the {len(ids)} classes of"
+                    f" {self.context.classes}",
                     file=self._url(items[rows.file[row]]),
                     position=f"line {rows.line[row]}",
-                    hint="add it to names",
+                    hint="add it there",
                 )
                 for row in np.flatnonzero(unknown)
             ]
         )
         self.objects_skipped += int(unknown.sum())
         return np.where(unknown, -1, codes)
+
+
+def _tally(shape: RowShape, rows: Rows, items: Sequence[Item]) -> tuple[dict[str, int], dict[str, str]]:
+    """How many values each field has, and a sample that has one: what is not asked for is counted, too."""
+    split = np.array([item.split is not None for item in items], bool)
+    counts, examples = {"split": int(split.sum())}, {}
+    if split.any():
+        examples["split"] = items[int(split.argmax())].id
+    have = {f"objects.{name}": shape.holds(name, rows) for name in shape.names}
+    for field, which in {"objects": np.ones(len(rows), bool), **have}.items():
+        counts[field] = int(which.sum())
+        if which.any():
+            examples[field] = items[int(rows.file[which.argmax()])].id
+    return counts, examples
 
 
 def replace_place(error: DataError, file: str, position: str) -> DataError:

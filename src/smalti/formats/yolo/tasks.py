@@ -2,7 +2,8 @@
 
 Columns (https://docs.ultralytics.com/datasets/): detect ``class cx cy w h``; segment ``class x1 y1 x2 y2
 …``; pose ``class cx cy w h`` and K keypoints of 2 or 3 numbers; obb ``class`` and four corners. Any of
-them may have one column more: a confidence, or a track id.
+them may have one column more: a confidence, or a track id. Oriented boxes of Roboflow's text dialect are
+in pixels, and their last column is a difficulty.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pyarrow as pa
 
 from smalti.errors import DataError, OptionError
+from smalti.schema import features
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from smalti.formats.yolo.options import Task, YoloOptions
     from smalti.formats.yolo.yaml_file import DataYaml
 
-Extra = Literal["score", "track_id"] | None
+Extra = Literal["score", "track_id", "difficulty"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +35,38 @@ class RowShape:
         task: The task.
         extra: What a last column beyond the task's own holds; null: there is none.
         kpt_shape: Number of keypoints, and numbers of each; null but for pose.
+        boxes: Whether rows of a box stand among polygons.
+        pixels: Whether coordinates are in pixels instead of fractions of the image.
     """
 
     task: Task
-    extra: Extra = None
+    extra: Extra | None = None
     kpt_shape: tuple[int, int] | None = None
+    boxes: bool = False
+    pixels: bool = False
 
     @property
     def members(self) -> tuple[str, ...]:
         """The object members that the rows hold."""
         own: dict[Task, tuple[str, ...]] = {
             "detect": ("bbox",),
-            "segment": ("polygons",),
+            "segment": ("bbox", "polygons") if self.boxes else ("polygons",),
             "pose": ("bbox", "keypoints"),
             "obb": ("quad",),
             "classify": (),
         }
-        return ("category", *own[self.task], *((self.extra,) if self.extra else ()))
+        extra = (self.extra,) if self.extra and not self.attributes else ()
+        return ("category", *own[self.task], *extra)
+
+    @property
+    def attributes(self) -> dict[str, features.Value]:
+        """The attributes that the rows hold."""
+        return {"difficulty": features.Value(type=pa.int64())} if self.extra == "difficulty" else {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Members and attributes."""
+        return (*self.members, *self.attributes)
 
     @property
     def columns(self) -> int | None:
@@ -59,21 +77,31 @@ class RowShape:
         own = {"detect": 5, "pose": 5 + keypoints, "obb": 9, "classify": 1}[self.task]
         return own + (self.extra is not None)
 
+    def is_box(self, rows: Rows) -> np.ndarray:
+        """Which rows hold a box among polygons."""
+        return rows.lengths == 5 + (self.extra is not None)
+
+    def holds(self, name: str, rows: Rows) -> np.ndarray:
+        """Which rows have a value of a member or attribute."""
+        if self.task == "segment" and name in {"bbox", "polygons"}:
+            return self.is_box(rows) == (name == "bbox")
+        return np.ones(len(rows), bool)
+
     def wrong(self, rows: Rows) -> np.ndarray:
         """Positions of rows whose number of columns does not fit."""
         count = rows.lengths
         if self.columns is not None:
             return np.flatnonzero(count != self.columns)
         points = count - 1 - (self.extra is not None)
-        boxes = count == 5  # a box among polygons is a box: the annotator drew no outline
-        return np.flatnonzero(~boxes & ((points < 6) | (points % 2 == 1)))
+        polygon = (points >= 6) & (points % 2 == 0)
+        return np.flatnonzero(~polygon & ~(self.is_box(rows) & self.boxes))
 
     @property
     def expected(self) -> str:
         """The columns in words, for messages."""
         words = {
             "detect": "class cx cy w h",
-            "segment": "class and at least three points x y",
+            "segment": "class and at least three points x y" + (", or class cx cy w h" if self.boxes else ""),
             "pose": f"class cx cy w h and {self.kpt_shape} keypoints",
             "obb": "class x1 y1 x2 y2 x3 y3 x4 y4",
             "classify": "class",
@@ -92,30 +120,30 @@ def find_shape(options: YoloOptions, yaml: DataYaml, sample: Callable[[], Sequen
     Raises:
         OptionError: The rows may mean several things; the message names the option that decides.
     """
-    if options.task == "classify":
-        return RowShape("classify")
     rows = sample()
-    counts = set(np.unique(np.concatenate([r.lengths for r in rows])).tolist()) if rows else set()
+    # Rows shorter than a box fit no task: they are told when they are read for good.
+    counts = {n for n in np.unique(np.concatenate([[0], *(r.lengths for r in rows)])).tolist() if n >= 5}
     task = options.task or _task(counts, yaml)
     shape = yaml.kpt_shape if task == "pose" else None
     if task == "pose" and shape is None:
         raise OptionError("task='pose' needs kpt_shape in data.yaml")
     bare = RowShape(task, None, shape)
-    if options.extra_column:
-        return RowShape(task, options.extra_column, shape)
-    if task == "segment":
-        extra = counts - {5} and all(count % 2 == 0 for count in counts - {5})
-    else:
-        extra = bare.columns is not None and bare.columns + 1 in counts
-    return RowShape(task, _extra(rows, bare) if extra else None, shape)
+    extra = options.extra_column
+    if extra is None:
+        if task == "segment":
+            more = bool(counts) and all(count % 2 == 0 for count in counts)
+        else:
+            more = bare.columns is not None and bare.columns + 1 in counts
+        extra = _extra(rows, bare) if more else None
+    return RowShape(task, extra, shape, boxes=task == "segment" and 5 + (extra is not None) in counts)
 
 
 def _task(counts: set[int], yaml: DataYaml) -> Task:
     if yaml.kpt_shape:
         return "pose"
-    if counts <= {5, 6}:
-        return "detect"
     long = counts - {5, 6}
+    if not long:
+        return "detect"
     if counts & {5, 6}:
         raise OptionError(
             f"rows of {min(counts)} and of {max(long)} columns stand side by side: boxes among polygons, for"
@@ -123,13 +151,13 @@ def _task(counts: set[int], yaml: DataYaml) -> Task:
         )
     if long <= {9} or long <= {10}:
         raise OptionError(
-            "every row has 9 columns: oriented boxes, or polygons of four points; pass task='obb' or"
-            " task='segment'"
+            f"every row has {min(long)} columns: oriented boxes, or polygons of four points; pass task='obb'"
+            " or task='segment'"
         )
     return "segment"
 
 
-def _extra(rows: Sequence[Rows], bare: RowShape) -> Extra:
+def _extra(rows: Sequence[Rows], bare: RowShape) -> Literal["score", "track_id"]:
     """What a column beyond the task's own is: fractions are confidences, counting numbers are tracks."""
     own = bare.columns
     longer = [r.lengths % 2 == 0 if own is None else r.lengths == own + 1 for r in rows]

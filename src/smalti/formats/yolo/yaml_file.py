@@ -8,7 +8,7 @@ how a small file becomes a large one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -47,6 +47,7 @@ class DataYaml:
         path: The dataset's root as it stands in the file; null where it does not say.
         kpt_shape: Number of keypoints, and 2 or 3 numbers each; null for other tasks.
         rest: Every other key.
+        file: The name of the file that lists the classes, for messages.
     """
 
     categories: Categories
@@ -54,6 +55,7 @@ class DataYaml:
     path: str | None = None
     kpt_shape: tuple[int, int] | None = None
     rest: dict[str, Any] = field(default_factory=dict)
+    file: str = "data.yaml"
 
 
 class _Loader(yaml.BaseLoader):
@@ -73,7 +75,7 @@ def read_yaml(place: Location) -> DataYaml:
     """
     try:
         body = yaml.load(place.read_text(), _Loader)  # noqa: S506  # a loader that makes text alone
-        return _read(body)
+        return replace(_read(body), file=place.name)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}" if error.problem_mark else None
         raise DataError(f"no YAML: {error.problem}", file=place.url, position=line) from error
