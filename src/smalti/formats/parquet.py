@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pyarrow as pa
 
 from smalti.errors import DataError, EmptySourceError, SchemaError
+from smalti.formats.losses import Tally
 from smalti.formats.protocol import (
     Format,
     FormatInfo,
@@ -98,11 +99,12 @@ class ParquetReader(Reader[Options]):
                     f"cannot be read: {error}", file=place.url, position=f"row group {group}"
                 ) from error
             shared = own.project([*schema.fields(), *schema.columns])
-            counts = _counts(opened, group, own, shared)
+            unread = _unread(opened, group, own, shared)
         arrays = [fit(table.column(n).combine_chunks(), f.arrow) for n, f in reading.columns.items()]
         batch = project(pa.RecordBatch.from_arrays(arrays, schema=reading.arrow), shared)
         whole = conform(pa.Table.from_batches([batch]), shared, schema)
-        return PartRead(batch=whole.combine_chunks().to_batches()[0], counts=counts)
+        batch = whole.combine_chunks().to_batches()[0]
+        return PartRead(batch=batch, counts=unread.counts, examples=unread.examples)
 
 
 def _hollow(own: Schema, wanted: Schema) -> list[str]:
@@ -110,29 +112,18 @@ def _hollow(own: Schema, wanted: Schema) -> list[str]:
     return [name for name in fields if not wanted.objects(name).names and own.objects(name).names]
 
 
-def _counts(opened: Any, group: int, own: Schema, shared: Schema) -> dict[str, int]:
+def _unread(opened: Any, group: int, own: Schema, shared: Schema) -> Tally:
     """How many values the fields hold that are not wanted.
 
     A file's statistics count the numbers of a polygon, not the polygons: so they are read, and let go.
     """
-    skipped = set(own.fields()) - set(shared.fields())
-    if not skipped:
-        return {}
-    unread = own.project(skipped)
-    table = opened.read_row_group(group, columns=leaf_paths(unread.arrow))
-    counts: dict[str, int] = {}
-    for name, feature in unread.columns.items():
-        if name == "id" or name not in table.column_names:
-            continue
-        column = table.column(name)
-        if isinstance(feature, features.Objects):
-            objects = [chunk.flatten() for chunk in column.chunks]
-            counts[name] = sum(len(chunk) for chunk in objects)
-            for member in feature.names:
-                counts[f"{name}.{member}"] = sum(len(c) - c.field(member).null_count for c in objects)
-        else:
-            counts[name] = len(column) - column.null_count
-    return counts
+    skipped = {*own.fields(), *own.columns} - {*shared.fields(), *shared.columns}
+    tally = Tally(sorted(skipped))
+    if skipped:
+        unread = own.project(skipped)
+        table = opened.read_row_group(group, columns=leaf_paths(unread.arrow))
+        tally.add(PartRead(batch=table.combine_chunks().to_batches()[0]))
+    return tally
 
 
 def _opened(file: IO[bytes], place: Location) -> Any:

@@ -69,7 +69,7 @@ def differences(
             found += (
                 f"{key!r}: {name}: expected {one!r}, found {other!r}"
                 for key, one, other in pairs
-                if not _equal(feature, one, other, tolerance)
+                if not same(_plain(feature, one), _plain(actual.schema.columns.get(name), other), tolerance)
             )
     return found
 
@@ -103,14 +103,19 @@ def _object_field(
     """Differences of one object field, sample by sample."""
     named = {loss.field for loss in losses}
     fewer = any(loss.kind == "object" and loss.field.partition(".")[0] == name for loss in losses)
+    now = actual.schema.columns.get(name)
+    known = now.attributes if isinstance(now, features.Objects) else {}
     members = [member for member in feature.names if f"{name}.{member}" not in named]
-    kinds = [feature.attributes.get(member) for member in members]
-    yield from _class_table(feature, actual.schema.columns.get(name), named)
+    yield from _class_table(feature, now, named)
 
     def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
         return all(
-            _equal(kind, _said(member, one[member]), _said(member, other.get(member)), tolerance)
-            for member, kind in zip(members, kinds, strict=True)
+            same(
+                _said(member, _plain(feature.attributes.get(member), one[member])),
+                _said(member, _plain(known.get(member), other.get(member))),
+                tolerance,
+            )
+            for member in members
             if not (filled and one[member] is None)
         )
 
@@ -137,12 +142,11 @@ def _count(objects: list[Any] | None) -> str:
     return "no labels" if objects is None else f"{len(objects)} objects"
 
 
-def _equal(feature: Any, one: Any, other: Any, tolerance: float) -> bool:
+def _plain(feature: AnyFeature | None, value: Any) -> Any:
+    """A value as what it says: JSON text parsed, an image by its size."""
     if isinstance(feature, features.Image):
-        one, other = ({key: (v or {}).get(key) for key in SIZE} for v in (one, other))
-    if isinstance(feature, features.Json):
-        one, other = (json.loads(v) if isinstance(v, str) else v for v in (one, other))
-    return same(one, other, tolerance)
+        return {key: (value or {}).get(key) for key in SIZE}
+    return json.loads(value) if isinstance(feature, features.Json) and value is not None else value
 
 
 def _class_table(feature: features.Objects, other: AnyFeature | None, named: Collection[str]) -> list[str]:

@@ -20,8 +20,9 @@ Kind = Literal["json", "yaml", "rows", "text", "binary"]
 Outcome = Literal["error", "equal", "tame"]
 
 DEPTH = 100_000  # brackets; Python's own parsers stop at a thousand
-_NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
-_IN_ARRAY = re.compile(rb"(?<=[\[,])\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?=\s*[,\]])")
+_FIGURE = rb"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_NUMBER = re.compile(_FIGURE)
+_IN_ARRAY = re.compile(rb"\[\s*(" + _FIGURE + rb")(?:\s*,\s*" + _FIGURE + rb"){3}")  # of coordinates, say
 _ROW = re.compile(rb"[^\n]*\d[ \t,]+-?\d[^\n]*")  # a line with two numbers side by side
 _JSON = frozenset({".json", ".geojson"})
 _YAML = frozenset({".yaml", ".yml"})
@@ -67,7 +68,7 @@ def _cut(body: bytes) -> bytes:
 
 
 def _number(token: bytes) -> Callable[[bytes], bytes | None]:
-    """Replace the first number that stands in an array of a JSON text."""
+    """Replace the first number of the first array of four or more in a JSON text."""
 
     def change(body: bytes) -> bytes | None:
         found = _IN_ARRAY.search(body)

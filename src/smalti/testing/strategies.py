@@ -86,8 +86,8 @@ class Shape:
 
 
 def shapes() -> SearchStrategy[Shape]:
-    """Shapes with any members, attributes and columns, where every object may be without any of them."""
-    some = st.lists(st.sampled_from(tuple(features.OBJECT_MEMBERS)), unique=True)
+    """Shapes with some members, attributes and columns, where every object may be without any of them."""
+    some = st.lists(st.sampled_from(tuple(features.OBJECT_MEMBERS)), min_size=1, unique=True)
     more = st.sampled_from([{}, ATTRIBUTES])
     members = frozenset(features.OBJECT_MEMBERS)
     return st.builds(Shape, members=some.map(tuple), nullable=st.just(members), attributes=more, columns=more)

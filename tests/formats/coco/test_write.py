@@ -324,7 +324,7 @@ def test_visibility__unknown_is_reported(coco: Any, tmp_path: Path) -> None:
     item = {"bbox": box(0, 0, 1, 1), "area": 1, "keypoints": points}
     report = export(tmp_path / "out.json", described, [{"id": "a.jpg", "objects": [item]}])
     assert coco.load(tmp_path / "out.json")["annotations"][0]["keypoints"] == [1, 2, 2, 0, 0, 0]
-    assert losses(report) == {("visibility.assumed", "objects.keypoints"): 2}
+    assert losses(report) == {("visibility.assumed", "objects.keypoints"): 1}
 
 
 def test_sliced_batch__is_written_as_it_is(coco: Any, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from smalti.schema.features import AnyFeature
 
 _PIXELS_MOST = 2**31 - 1
-_NO_IDS = Ids(pa.array([], pa.int64()), "int64")
+_NO_IDS = Ids(pa.nulls(0, pa.int64()), "int64")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -60,10 +60,7 @@ class LabelFile:
     @property
     def is_captions(self) -> bool:
         """Whether the annotations are sentences."""
-        if self.section is None:
-            return False
-        keys = set(self.section.keys) - self.section.optional
-        return "caption" in keys and not keys & {"bbox", "segmentation", "keypoints"}
+        return self.section is not None and is_captions(self.section)
 
     def resolve(self) -> None:
         """Find every annotation's sample and category."""
@@ -102,6 +99,12 @@ class LabelFile:
                     hint=None if what == "image" else "declare it under categories",
                 )
             )
+
+
+def is_captions(section: Section) -> bool:
+    """Whether annotations are sentences."""
+    keys = set(section.keys) - section.optional
+    return "caption" in keys and not keys & {"bbox", "segmentation", "keypoints"}
 
 
 @dataclass(slots=True, kw_only=True)

@@ -27,7 +27,7 @@ ROBOFLOW = "_annotations.coco.json"
 FIFTYONE = "labels.json"
 _NAME = re.compile(rf"({'|'.join(PREFIXES)})(?:[_-](.+))?")
 _WORD = re.compile(
-    r"(?:.*[_-])?((?:train|val|valid|validation|test|dev|trainval|minival)(?:-dev)?)((?:19|20)\d\d)?"
+    r"(?:(?P<prefix>.*)[_-])?((?:train|val|valid|validation|test|dev|trainval|minival)(?:-dev)?)((?:19|20)\d\d)?"
 )
 _YEAR = re.compile(r"([A-Za-z][A-Za-z-]*?)((?:19|20)\d\d)((?:_.*)?)")
 DEPTH = 3  # folders deep that annotation files are looked for
@@ -43,6 +43,7 @@ class Source:
         split: The split, without its year; null where the name tells none.
         year: The year that the split's name ends in, or empty.
         results: The field that a flat array of detections becomes; null for any other file.
+        prefix: What stands in front of the split where that is none of `PREFIXES`, or empty.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Source:
     split: str | None
     year: str = ""
     results: str | None = None
+    prefix: str = ""
 
     @property
     def folder(self) -> str:
@@ -70,7 +72,7 @@ def sources(root: Location, split: str | None) -> list[Source]:
         return [replace(found, path="", split=split or found.split, results=results)]
     candidates = [path for path in root.find([".json"], maxdepth=DEPTH) if not path.startswith(".")]
     contents = {path: content_of(root / path) for path in candidates}
-    usable = [path for path in candidates if contents[path] in {Content.COCO, Content.RESULTS, Content.LVIS}]
+    usable = [path for path in candidates if _usable(path, contents[path])]
     if not any(contents[path] is not Content.RESULTS for path in usable):
         raise _nothing(root, candidates, usable)
     found_all = [_named_in(root, path, contents[path]) for path in usable]
@@ -81,6 +83,14 @@ def sources(root: Location, split: str | None) -> list[Source]:
     splits = list(dict.fromkeys(source.split for source in ground))
     joined = [source for source in found_all if source.results and source.split in splits]
     return sorted(ground + joined, key=lambda s: (splits.index(s.split), s.results is not None, _rank(s)))
+
+
+def _usable(path: str, content: Content) -> bool:
+    """Whether a file is taken. One with the name of an annotation file is, to fail with its fault."""
+    if content is not Content.OTHER:
+        return content is not Content.PANOPTIC
+    name = path.rpartition("/")[2]
+    return name == ROBOFLOW or _NAME.fullmatch(name.removesuffix(".json")) is not None
 
 
 def _nothing(root: Location, candidates: list[str], usable: list[str]) -> EmptySourceError:
@@ -108,7 +118,7 @@ def _named(name: str, folder: str) -> Source:
     """What a file's name, and that of its folder, tell."""
     if name in {ROBOFLOW, FIFTYONE, "annotations.json"}:
         word = _WORD.fullmatch(folder)
-        return Source(name, "", word[1] if word else None, (word[2] or "") if word else "")
+        return Source(name, "", word[2] if word else None, (word[3] or "") if word else "")
     stem = name[:-5] if name.lower().endswith(".json") else name
     known = _NAME.fullmatch(stem)
     kind, rest = (known[1], known[2]) if known else ("", stem)
@@ -118,7 +128,7 @@ def _named(name: str, folder: str) -> Source:
         return Source(name, kind, dated[1] + dated[3], dated[2])
     word = _WORD.fullmatch(rest)
     if word:
-        return Source(name, kind, word[1], word[2] or "")
+        return Source(name, kind, word[2], word[3] or "", prefix=word[1] or "" if not kind else "")
     return Source(name, kind, rest if known else None)
 
 
@@ -140,7 +150,7 @@ def _told_apart(found: list[Source]) -> list[Source]:
 
 
 def _rank(source: Source) -> tuple[int, str]:
-    kind = PREFIXES.index(source.kind) if source.kind else -1
+    kind = PREFIXES.index(source.kind) if source.kind else len(PREFIXES)
     return kind, source.path
 
 

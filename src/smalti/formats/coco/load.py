@@ -10,20 +10,20 @@ import numpy as np
 
 from smalti.errors import DataError, EmptySourceError
 from smalti.formats.coco import classes
-from smalti.formats.coco.columns import Ids, ids, pull
+from smalti.formats.coco.columns import pull
 from smalti.formats.coco.decode import Decoded, decode_file
 from smalti.formats.coco.faults import malformed
+from smalti.formats.coco.fields import File, field_name, fields_of
 from smalti.formats.coco.images import ImageFile, Samples, samples
-from smalti.formats.coco.labels import LabelFile, Labels, labels, same_objects
 from smalti.formats.coco.layout import Source, dataset_root, media_folder, sources
 from smalti.formats.coco.shapes import uncompressed
 from smalti.formats.report import Loss, merged
 from smalti.schema import features
-from smalti.schema.categories import Categories, Category
 from smalti.schema.schema import Schema
 from smalti.storage.location import Location
 
 if TYPE_CHECKING:
+    from smalti.formats.coco.labels import Labels
     from smalti.formats.coco.options import CocoOptions
     from smalti.schema.features import AnyFeature
 
@@ -54,15 +54,6 @@ class Loaded:
     samples_skipped: int
 
 
-@dataclass(slots=True)
-class _File:
-    source: Source
-    decoded: Decoded
-    categories: tuple[Category, ...]
-    images: ImageFile | None = None
-    labels: LabelFile | None = None
-
-
 def load(root: Location, media: Location | None, options: CocoOptions, *, skip: bool) -> Loaded:
     """Read the skeletons of all files of a source.
 
@@ -87,7 +78,7 @@ def load(root: Location, media: Location | None, options: CocoOptions, *, skip: 
 def _loaded(
     root: Location, media: Location | None, options: CocoOptions, seen: list[Decoded], *, skip: bool
 ) -> Loaded:
-    found = [_decoded(root, source, seen, skip=skip) for source in sources(root, options.split)]
+    found, lost = _all_decoded(root, sources(root, options.split), seen, skip=skip)
     ground = [file for file in found if not file.decoded.is_results]
     results = [file for file in found if file.decoded.is_results]
     if not ground:
@@ -97,27 +88,46 @@ def _loaded(
             hint="read the ground truth, and pass this file as results=",
         )
     results += [
-        _File(Source("", "", None, results=name), decode_file(place, results=True, skip=skip), ())
+        File(Source("", "", None, results=name), decode_file(place, results=True, skip=skip), ())
         for name, place in _given_results(root, options)
     ]
     place = media or dataset_root(root)
     for file in ground:
         file.images = _images(file, root, place)
     names = {file.source.results or "" for file in results}
-    rows = samples([file.images for file in ground if file.images], {*RESERVED, *names} - {""}, skip=skip)
-    fields = _fields(ground, results, len(rows), skip=skip)
+    reserved = {*RESERVED, *names, *(field_name(file, ground) for file in ground)} - {""}
+    rows = samples([file.images for file in ground if file.images], reserved, skip=skip)
+    fields = fields_of(ground, results, len(rows), skip=skip)
     if not skip:
         for fault in (fault for field in fields.values() for file in field.files for fault in file.faults):
             raise fault
     for file in (*ground, *results):
         _let_go(file)
     loaded = _finished(rows, fields, ground, place)
+    loaded.errors[:0] = lost
     for file in ground:
         _let_go(file)
     return loaded
 
 
-def _let_go(file: _File) -> None:
+def _all_decoded(
+    root: Location, found: list[Source], seen: list[Decoded], *, skip: bool
+) -> tuple[list[File], list[DataError]]:
+    """The files, and the errors of those that cannot be read where there are others to go on with."""
+    files, errors = [], []
+    for source in found:
+        try:
+            files.append(_decoded(root, source, seen, skip=skip))
+        except DataError as error:
+            if not skip:
+                raise
+            errors.append(error)
+    if not any(not file.decoded.is_results for file in files) and errors:
+        raise errors[0]
+    return files, errors
+
+
+def _let_go(file: File) -> None:
     """Drop the objects: the columns have what they held, and places in the file the rest."""
     for section in (file.decoded.images, file.decoded.annotations):
         if section is not None:
@@ -125,7 +135,7 @@ def _let_go(file: _File) -> None:
             section.forget()
 
 
-def _decoded(root: Location, source: Source, seen: list[Decoded], *, skip: bool) -> _File:
+def _decoded(root: Location, source: Source, seen: list[Decoded], *, skip: bool) -> File:
     place = root / source.path if source.path else root
     decoded = decode_file(place, results=source.results is not None, skip=skip)
     seen.append(decoded)
@@ -141,7 +151,7 @@ def _decoded(root: Location, source: Source, seen: list[Decoded], *, skip: bool)
             file=place.url,
         )
     raw = decoded.top.get("categories")
-    return _File(source, decoded, classes.parse(raw, place.url) if raw is not None else ())
+    return File(source, decoded, classes.parse(raw, place.url) if raw is not None else ())
 
 
 def _given_results(root: Location, options: CocoOptions) -> list[tuple[str, Location]]:
@@ -170,7 +180,7 @@ def _place(folder: Location, path: str) -> Location:
     return place
 
 
-def _images(file: _File, root: Location, media: Location) -> ImageFile:
+def _images(file: File, root: Location, media: Location) -> ImageFile:
     section = file.decoded.images
     if section is None:
         raise EmptySourceError(f"{file.decoded.url}: there are no images")
@@ -184,150 +194,7 @@ def _images(file: _File, root: Location, media: Location) -> ImageFile:
     )
 
 
-def _fields(ground: list[_File], results: list[_File], count: int, *, skip: bool) -> dict[str, Labels]:
-    """Resolve every annotation, and sort the files into fields."""
-    grouped: dict[str, list[_File]] = {}
-    for file in ground:
-        if file.images is None:
-            continue
-        file.labels = _label_file(file, file.images, file.categories, skip=skip)
-        name = _field_name(file)
-        taken = [other.labels for other in grouped.get(name, ()) if other.source.split == file.source.split]
-        if any(other and not same_objects(other, file.labels) for other in taken):
-            name = file.source.kind or file.source.path.rpartition("/")[2].removesuffix(".json")
-        grouped.setdefault(name, []).append(file)
-    fields = {
-        name: _field(files, count) for name, files in grouped.items() if _has_labels(name, files, grouped)
-    }
-    by_name: dict[str, list[_File]] = {}
-    for file in results:
-        same = [other for other in ground if other.source.split == file.source.split]
-        _match_results(file, same if file.source.path else ground, skip=skip)
-        by_name.setdefault(file.source.results or "predictions", []).append(file)
-    for name, files in by_name.items():
-        if name in fields:
-            raise DataError(
-                f"two label fields would be called {name!r}",
-                file=files[0].decoded.url,
-                hint="pass results={name: path}",
-            )
-        fields[name] = _field(files, count)
-    return fields
-
-
-def _field_name(file: _File) -> str:
-    if file.labels is not None and file.labels.is_captions:
-        return "captions"
-    return "stuff" if file.source.kind == "stuff" else "objects"
-
-
-def _has_labels(name: str, files: list[_File], grouped: dict[str, list[_File]]) -> bool:
-    """Whether a field holds anything, or is the only one there is."""
-    return any(file.decoded.annotations is not None for file in files) or (
-        name == "objects" and (len(grouped) == 1 or any(file.categories for file in files))
-    )
-
-
-def _label_file(file: _File, images: ImageFile, categories: tuple[Category, ...], *, skip: bool) -> LabelFile:
-    found = LabelFile(
-        url=file.decoded.url,
-        images=images,
-        section=file.decoded.annotations,
-        place="$" if file.decoded.is_results else "$.annotations",
-    )
-    if not found.is_captions:
-        if not categories and found.section is not None:
-            categories = file.categories = _invented(found)
-        found.category_ids = ids([category.id for category in categories])
-    found.resolve()
-    if found.faults and not skip:
-        raise found.faults[0]
-    return found
-
-
-def _invented(file: LabelFile) -> tuple[Category, ...]:
-    """Categories named after the ids that a file without categories uses."""
-    values = set(pull([file.section], "category_id")) if file.section else set()
-    return tuple(
-        Category(name=str(value), id=value)
-        for value in sorted(
-            (v for v in values if isinstance(v, int | str)), key=lambda v: (isinstance(v, str), v)
-        )
-    )
-
-
-def _field(files: list[_File], count: int) -> Labels:
-    table, losses = classes.united((file.decoded.url, file.categories) for file in files)
-    base = classes.skeleton_base(table)
-    categories = classes.rebased(table, -base) if base else Categories(table)
-    places: dict[object, int] = {
-        category.id: place for place, category in enumerate(table) if category.id is not None
-    }
-    codes = [
-        np.array([*(places.get(category.id, -1) for category in file.categories), -1], np.int64)
-        for file in files
-    ]
-    found = labels([file.labels for file in files if file.labels], count, categories, codes)
-    found.zero_based = not base
-    found.repairs = [*losses, *_class_notes(files, categories), *found.repairs]
-    return found
-
-
-def _class_notes(files: list[_File], categories: Categories) -> list[Loss]:
-    notes = []
-    if categories.duplicates:
-        notes.append(
-            Loss(
-                code="category.duplicate",
-                field="categories",
-                kind="change",
-                reason="categories share a name; the later ones are told apart by their id in the table",
-                count=len(categories.duplicates),
-                example=categories.duplicates[0],
-            )
-        )
-    invented = [f for f in files if f.categories and _is_empty(f.decoded.top.get("categories"))]
-    if invented:
-        notes.append(
-            Loss(
-                code="categories.missing",
-                field="categories",
-                kind="change",
-                reason="the file declares no categories; their ids are their names",
-                count=sum(len(file.categories) for file in invented),
-                example=invented[0].decoded.url,
-            )
-        )
-    return notes
-
-
-def _is_empty(raw: msgspec.Raw | None) -> bool:
-    return raw is None or not msgspec.json.decode(raw)
-
-
-def _match_results(file: _File, truth: list[_File], *, skip: bool) -> None:
-    """Give detections the images and categories of the ground-truth file that knows their images."""
-    objects = [other for other in truth if other.images is not None and not _is_captions(other)] or truth
-    wanted = ids(pull([file.decoded.annotations], "image_id")) if file.decoded.annotations else None
-    best = max(objects, key=lambda other: _known(other, wanted))
-    if best.images is None:
-        raise EmptySourceError(f"{best.decoded.url}: there are no images")
-    file.categories = best.categories
-    file.labels = _label_file(file, best.images, best.categories, skip=skip)
-
-
-def _is_captions(file: _File) -> bool:
-    return file.labels is not None and file.labels.is_captions
-
-
-def _known(file: _File, wanted: Ids | None) -> int:
-    if wanted is None or file.images is None:
-        return 0
-    known = set(file.images.ids.array.to_pylist())
-    return len(known.intersection(wanted.array.to_pylist()))
-
-
-def _finished(rows: Samples, fields: dict[str, Labels], ground: list[_File], media: Location) -> Loaded:
+def _finished(rows: Samples, fields: dict[str, Labels], ground: list[File], media: Location) -> Loaded:
     columns: dict[str, AnyFeature] = {
         **{name: rows.features[name] for name in ("id", "image", "split")},
         **{name: field.feature for name, field in fields.items()},
@@ -356,7 +223,7 @@ def _finished(rows: Samples, fields: dict[str, Labels], ground: list[_File], med
     )
 
 
-def _extra(rows: Samples, fields: dict[str, Labels], ground: list[_File]) -> dict[str, Any]:
+def _extra(rows: Samples, fields: dict[str, Labels], ground: list[File]) -> dict[str, Any]:
     """What the writer needs to give back what no column holds."""
     heads: dict[str, dict[str, Any]] = {}
     urls = {file.url: name for name, field in fields.items() for file in field.files}

@@ -82,12 +82,13 @@ def changes(tallies: Tallies) -> list[Loss]:
     return [
         Loss(
             code=code,
-            field=f"objects.{member}",
+            field=field,
             kind="change" if code in _CHANGES else "value",
             reason=_CHANGES.get(code) or _DROPS[code],
             count=count,
+            example=example,
         )
-        for (code, member), count in tallies.counts.items()
+        for (code, field), (count, example) in tallies.found.items()
     ]
 
 

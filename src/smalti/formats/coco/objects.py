@@ -64,14 +64,25 @@ class Style:
 
 @dataclass(slots=True)
 class Tallies:
-    """How often something was computed or left out, by loss code and field."""
+    """How often something was computed or left out, by loss code and field, with an example each.
 
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    Attributes:
+        column: The label field that is being written.
+        owners: The id of each object's sample.
+        found: Counts and examples by code and dotted name.
+    """
 
-    def add(self, code: str, member: str, count: int) -> None:
-        """Count something, if it happened at all."""
-        if count:
-            self.counts[code, member] = self.counts.get((code, member), 0) + count
+    column: str = ""
+    owners: Sequence[str] | pa.Array = ()
+    found: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+
+    def add(self, code: str, member: str, happened: Any) -> None:
+        """Count the objects to which something happened: bool ``(m,)``."""
+        mask = np.asarray(happened, np.bool_)
+        if count := int(np.count_nonzero(mask)):
+            before, example = self.found.get((code, f"{self.column}.{member}"), (0, ""))
+            example = example or str(self.owners[int(mask.argmax())])
+            self.found[code, f"{self.column}.{member}"] = before + count, example
 
 
 def annotation_texts(
@@ -122,16 +133,15 @@ def _geometry(
     if mask is not None:
         shapes.append(_mask_text(mask, columns, style))
         if polygons is not None:
-            both = pc.and_(polygons.is_valid(), mask.is_valid())
-            tallies.add("mask.dropped", "mask", pc.sum(both).as_py() or 0)
+            tallies.add("mask.dropped", "mask", pc.and_(polygons.is_valid(), mask.is_valid()))
     if quad is not None:
         corners = _quad_text(quad)
         missing = [shape.is_null() for shape in shapes]
         free = missing[0] if missing else pa.array(np.ones(len(quad), np.bool_))
         for other in missing[1:]:
             free = pc.and_(free, other)
-        tallies.add("quad.as_polygon", "quad", pc.sum(pc.and_(free, quad.is_valid())).as_py() or 0)
-        tallies.add("quad.dropped", "quad", pc.sum(pc.and_(pc.invert(free), quad.is_valid())).as_py() or 0)
+        tallies.add("quad.as_polygon", "quad", pc.and_(free, quad.is_valid()))
+        tallies.add("quad.dropped", "quad", pc.and_(pc.invert(free), quad.is_valid()))
         shapes.append(corners)
     if shapes:
         texts["segmentation"] = pc.coalesce(*shapes) if len(shapes) > 1 else shapes[0]
@@ -203,16 +213,17 @@ def _quad_text(quad: pa.ListArray) -> pa.Array:
     return encode.join("[[", encode.joined(encode.text(values), lengths, quad.is_null()), "]]")
 
 
-def _keypoints_text(keypoints: pa.ListArray) -> tuple[pa.Array, int]:
+def _keypoints_text(keypoints: pa.ListArray) -> tuple[pa.Array, NDArray[np.bool_]]:
     """x, y, v for each; an unknown visibility is written as 2, or as 0 where the point is the origin."""
     lengths, points = encode.unnest(keypoints)
     x, y, seen = points.flatten()
-    unknown = seen.null_count
-    if unknown:
+    assumed = np.zeros(len(keypoints), np.bool_)
+    if seen.null_count:
+        assumed[np.repeat(np.arange(len(keypoints)), lengths)[np.asarray(seen.is_null())]] = True
         origin = pc.and_(pc.equal(x, 0.0), pc.equal(y, 0.0))
         seen = pc.coalesce(seen, pc.if_else(origin, pa.scalar(0, pa.int8()), pa.scalar(2, pa.int8())))
     each = pc.binary_join_element_wise(encode.text(x), encode.text(y), encode.text(seen), ",")
-    return encode.join("[", encode.joined(each, lengths, keypoints.is_null()), "]"), unknown
+    return encode.join("[", encode.joined(each, lengths, keypoints.is_null()), "]"), assumed
 
 
 def _labelled(keypoints: pa.ListArray) -> pa.Array:
@@ -229,8 +240,7 @@ def _boxes_text(columns: dict[str, pa.Array], style: Style, tallies: Tallies) ->
         boxes = pa.nulls(_size(columns), BBOX)
     if boxes.null_count and "bbox" not in style.nulls:
         made = _computed_boxes(columns, np.asarray(boxes.is_null().to_numpy(zero_copy_only=False)))
-        found = made.is_valid()
-        tallies.add("bbox.computed", "bbox", pc.sum(found).as_py() or 0)
+        tallies.add("bbox.computed", "bbox", made.is_valid())
         boxes = pc.if_else(boxes.is_null(), made, boxes)
     if boxes.null_count == len(boxes) and "bbox" not in style.nulls:
         return {}
@@ -319,7 +329,7 @@ def _areas(columns: dict[str, pa.Array], style: Style, tallies: Tallies) -> pa.A
         if area is None
         else area.is_null().to_numpy(zero_copy_only=False).copy()
     )
-    tallies.add("area.computed", "area", int(np.count_nonzero(left)))
+    tallies.add("area.computed", "area", left)
     for name in ("polygons", "mask", "quad", "bbox"):
         at = _filled(columns.get(name), np.flatnonzero(left))
         if not len(at):

@@ -78,7 +78,7 @@ class WrittenPart:
             rows = self._rows(split)
             if self.writer.one_field:
                 field = self.writer.fields[0] if self.writer.fields else IMAGE_INFO
-                yield self._key(field, split), rows
+                yield FileKey(field, split), rows
                 continue
             left = rows.copy()
             for name, annotated in self.annotated.items():
@@ -88,10 +88,6 @@ class WrittenPart:
                     yield FileKey(name, split), some
             if left.any():
                 yield FileKey(IMAGE_INFO, split), left
-
-    def _key(self, field: str, split: str | None) -> FileKey:
-        whole = self.writer.single_file is not None or self.writer.options.layout == "fiftyone"
-        return FileKey(field, None if whole else split)
 
     def images(self) -> None:
         """Write the images of every file."""
@@ -144,8 +140,10 @@ class WrittenPart:
         owner = np.repeat(np.arange(len(self.batch)), lengths)
         style = self.writer.styles[name]
         ids, texts = self._object_ids(feature, objects, before)
+        self.tallies.column = name
         for start in range(0, len(objects), CHUNK):
             rows = owner[start : start + CHUNK]
+            self.tallies.owners = self.batch.column("id").take(pa.array(rows))
             some = annotation_texts(
                 objects.slice(start, CHUNK),
                 image_ids.take(pa.array(rows)),
@@ -155,7 +153,7 @@ class WrittenPart:
             )
             self._share(name, rows, some, ids.slice(start, CHUNK))
         for split in self.every:
-            key = self._key(name, split)
+            key = FileKey(name, split)
             if (
                 name in self.writer.results
                 and (
@@ -179,7 +177,7 @@ class WrittenPart:
         """Give each split's file its annotations."""
         for split in self.every:
             some = pa.array(self._rows(split)[rows])
-            key = self._key(name, split)
+            key = FileKey(name, split)
             mine = texts if pc.all(some).as_py() else texts.filter(some)
             if not len(mine):
                 continue

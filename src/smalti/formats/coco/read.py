@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from smalti.errors import DataError
 from smalti.formats.coco.load import Loaded, load
@@ -69,6 +70,9 @@ class CocoReader(Reader[CocoOptions]):
                     columns.append(values)
                 else:
                     counts[name] = len(values) - values.null_count
+                    if counts[name]:
+                        first = pc.index(values.is_valid(), pa.scalar(True)).as_py()
+                        examples[name] = loaded.samples.columns["id"][start + first].as_py()
                 continue
             field = _PartField(name, loaded.fields[name], start, stop, loaded.samples.columns["id"])
             field.count(wanted, feature, counts, examples)
@@ -109,6 +113,8 @@ class _PartField:
         names = feature.names if isinstance(feature, features.Objects) else ()
         if wanted is None:
             counts[self.name] = self.size if names else int(self.labels.annotated[self.samples].sum())
+            if self.size:
+                examples[self.name] = self._sample(0)
         taken = wanted.names if isinstance(wanted, features.Objects) else ()
         for member in names:
             if member in taken:

@@ -43,6 +43,7 @@ class CocoWriter(Writer[CocoOptions]):
     def __init__(self, schema: Schema, options: CocoOptions, single_file: str | None = None) -> None:
         super().__init__(schema, options, single_file)
         self.one_field = single_file is not None or options.layout != "folders"
+        self.one_file = single_file is not None or options.layout == "fiftyone"
         self.wanted = taken(schema, one_field=self.one_field)
         self.extra: dict[str, Any] = schema.extra.get("coco", {})
         results = self.extra.get("results", [])
@@ -72,9 +73,7 @@ class CocoWriter(Writer[CocoOptions]):
         return self.wanted
 
     def losses(self) -> list[Loss]:
-        return declared(
-            self.schema, self.wanted, single=self.single_file is not None or self.options.layout == "fiftyone"
-        )
+        return declared(self.schema, self.wanted, single=self.one_file)
 
     def details(self) -> dict[str, Any]:
         return {
@@ -99,9 +98,11 @@ class CocoWriter(Writer[CocoOptions]):
         return [found[row] for row in sorted(found)]
 
     def _file_names(self, batch: pa.RecordBatch) -> tuple[list[str], list[str | None]]:
-        """Each sample's path below its split's folder, and its split."""
+        """Each sample's path below its split's folder, and its split; one file for all knows no splits."""
         names = batch.column("id").to_pylist()
         splits: list[str | None] = [None] * len(names)
+        if self.one_file:
+            return names, splits
         if "split" in batch.schema.names:
             splits = batch.column("split").cast(pa.string()).to_pylist()
         if self.schema.id_has_split:
