@@ -20,8 +20,7 @@ from smalti.formats.yolo.layout import Item, Layout, find_listed
 from smalti.formats.yolo.options import YoloOptions
 from smalti.formats.yolo.read import YoloReader
 from smalti.formats.yolo.write import YoloWriter
-from smalti.formats.yolo.yaml_file import DataYaml
-from smalti.schema.categories import Categories, Category
+from smalti.formats.yolo.yaml_file import DataYaml, read_names
 from smalti.storage.media import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -66,8 +65,6 @@ class DarknetReader(YoloReader):
         names = settings.get("names", NAMES).rpartition("/")[2]
         if not (base / names).isfile():
             raise EmptySourceError(f"{base.url}: found no {names}, which names the classes")
-        lines = [line.strip() for line in (base / names).read_text().splitlines()]
-        table = [Category(name=line) for line in lines if line]
         splits = {
             split: settings.get(key, f"{key}.txt").rpartition("/")[2]
             for key, split in KEYS.items()
@@ -77,9 +74,8 @@ class DarknetReader(YoloReader):
             raise EmptySourceError(
                 f"{base.url}: found no list of images: {', '.join(f'{k}.txt' for k in KEYS)}"
             )
-        yaml = DataYaml(
-            Categories(tuple(table)), {split: [name] for split, name in splits.items()}, file=names
-        )
+        places = {split: [name] for split, name in splits.items()}
+        yaml = DataYaml(read_names(base / names), places, file=names)
         return base, yaml, self._items(base, splits)
 
     def _settings(self, base: Location) -> dict[str, str]:
@@ -129,6 +125,9 @@ class DarknetWriter(YoloWriter):
 
     def __init__(self, schema: Schema, options: YoloOptions, single_file: str | None = None) -> None:
         super().__init__(schema, _detect(options), single_file)
+        for name in self.feature.categories.values:
+            if [name] != name.strip().splitlines():
+                raise OptionError(f"the class name {name!r} is no line of {NAMES}; rename the class first")
 
     def folder(self, split: str) -> str:
         return f"obj_{split or 'train'}_data/"

@@ -16,10 +16,9 @@ from smalti.formats.yolo.layout import Layout, find_items
 from smalti.formats.yolo.members import member_arrays
 from smalti.formats.yolo.options import YoloOptions
 from smalti.formats.yolo.tasks import RowShape, find_shape, refuse_wrong
-from smalti.formats.yolo.yaml_file import DataYaml, read_yaml
+from smalti.formats.yolo.yaml_file import DataYaml, read_names, read_yaml
 from smalti.schema import features
 from smalti.schema.build import list_column
-from smalti.schema.categories import Categories, Category
 from smalti.schema.schema import Schema
 from smalti.storage.media import ImageHeader, read_headers
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from smalti.formats.label_rows import Rows
     from smalti.formats.yolo.layout import Item
+    from smalti.schema.categories import Categories
     from smalti.storage.location import Location
 
 PART = 2_000  # images
@@ -52,10 +52,7 @@ def describe(root: Location) -> tuple[Location, DataYaml]:
         return place.parent, read_yaml(place)
     for name in CLASS_LISTS:
         if (root / name).isfile():
-            lines = [line.strip() for line in (root / name).read_text().splitlines()]
-            names = [line for line in lines if line]
-            table = tuple(Category(name=line) for line in names)
-            return root, DataYaml(Categories(table), _folders(root), file=name)
+            return root, DataYaml(read_names(root / name), _folders(root), file=name)
     raise EmptySourceError(
         f"{root.url}: found no {YAML_NAMES[0]} and no {CLASS_LISTS[0]}: one of them names the classes"
     )

@@ -15,7 +15,9 @@ from smalti.formats.losses import dropped
 from smalti.formats.protocol import PartResult, Writer
 from smalti.formats.report import Loss
 from smalti.formats.yolo import classify, encode
+from smalti.formats.yolo.encoder import Encoder
 from smalti.formats.yolo.options import YoloOptions
+from smalti.formats.yolo.segments import segment_values
 from smalti.formats.yolo.yaml_file import SPLITS, write_yaml
 from smalti.schema import features
 
@@ -61,6 +63,7 @@ class YoloWriter(Writer[YoloOptions]):
         self.feature = schema.objects(self.name)
         self.task = options.task or _only_task(self.feature)
         self.keypoints = _keypoint_count(schema, self.feature) if self.task == "pose" else 0
+        _refuse_extra(self.feature, options.extra_column)
 
     def _members(self) -> set[str]:
         used = set(USED[self.task])
@@ -118,41 +121,47 @@ class YoloWriter(Writer[YoloOptions]):
         return PartResult(
             samples=len(batch),
             objects=int(encoder.keep.sum()),
-            losses=[*encoder.losses, *renamed],
+            losses=[*encoder.losses(), *renamed],
             media=list(zip(batch.column("image").field("path").to_pylist(), images, strict=True)),
             files=len(pairs),
             payload=set(pc.unique(splits).to_pylist()),
         )
 
-    def _encoder(self, batch: pa.RecordBatch, column: pa.ListArray) -> encode.Encoder:
+    def _encoder(self, batch: pa.RecordBatch, column: pa.ListArray) -> Encoder:
         image = batch.column("image")
         size = [pc.fill_null(pc.struct_field(image, side), 0) for side in ("width", "height")]
         sizes = np.stack([np.asarray(values, np.float64) for values in size], axis=1)
         owner = pc.list_parent_indices(column).to_numpy()
-        return encode.Encoder(column.flatten(), owner, batch.column("id"), sizes[owner], self.options)
+        return Encoder(column.flatten(), owner, batch.column("id"), sizes[owner], self.options, self.name)
 
-    def _lines(self, encoder: encode.Encoder) -> pa.Array:
+    def _lines(self, encoder: Encoder) -> pa.Array:
         """The rows of the objects that are written, as text."""
-        codes = encode.classes(encoder, self.name)
+        codes = encode.classes(encoder)
         lengths = None
         if self.task == "segment":
-            values, lengths = encode.segment_values(encoder, self.name)
+            values, lengths = segment_values(encoder)
         elif self.task == "obb":
-            values = encode.quad_values(encoder, self.name)
+            values = encode.quad_values(encoder)
         else:
-            values = encode.box_values(encoder, self.name)
+            values = encode.box_values(encoder)
             if self.task == "pose":
-                points = encode.keypoint_values(encoder, self.name, self.keypoints)
+                points = encode.keypoint_values(encoder, self.keypoints)
                 values = np.concatenate([values, points], axis=1)
         keep = encoder.keep
         if lengths is None:
             lines = encode.row_text(codes[keep], values[keep])
         else:
             lines = encode.row_text(codes[keep], values[np.repeat(keep, lengths)], lengths[keep])
-        if self.options.extra_column is None:
+        return self._with_extra(encoder, lines)
+
+    def _with_extra(self, encoder: Encoder, lines: pa.Array) -> pa.Array:
+        """The rows with their last column, where the options ask for one."""
+        if (member := self.options.extra_column) is None:
             return lines
-        extra = encoder.member(self.options.extra_column).filter(pa.array(keep))
-        return pc.binary_join_element_wise(lines, pc.fill_null(extra.cast(pa.string()), "0"), " ")
+        unknown = ~encoder.valid(member)
+        encoder.change(unknown, "extra.assumed", member, f"an object without {member} is written with 0")
+        values = encoder.member(member).filter(pa.array(encoder.keep))
+        return pc.binary_join_element_wise(lines, pc.fill_null(values.cast(pa.string()), "0"), " ")
 
     def _splits(self, batch: pa.RecordBatch) -> pa.Array:
         """The split of each sample as text; empty where the dataset has none."""
@@ -286,31 +295,43 @@ def _keypoint_count(schema: Schema, feature: features.Objects) -> int:
     return counts.pop()
 
 
+def _refuse_extra(feature: features.Objects, extra: str | None) -> None:
+    if extra is None:
+        return
+    if extra not in feature.members:
+        raise OptionError(f"extra_column={extra!r}: the objects have no {extra}; leave the option out")
+    if extra == "track_id" and feature.id_type != "int64":
+        raise OptionError("extra_column='track_id': the track ids are text, and rows hold numbers alone")
+
+
 def _class_losses(feature: features.Objects, task: str) -> list[Loss]:
     """What of the class table data.yaml has no place for."""
     lost = {
         "id": "class numbers are positions; the report's details map them to the source's ids",
         "supercategory": "data.yaml has no super-categories",
         "color": "data.yaml has no colours",
-        "skeleton": "data.yaml has no skeletons",
         "attributes": "data.yaml has no further keys of a class",
     }
     if task != "pose":
-        lost |= {"keypoints": "data.yaml names keypoints for task='pose' alone"}
+        members = ("keypoints", "skeleton", "flip_idx")
+        lost |= dict.fromkeys(members, "data.yaml describes keypoints for task='pose' alone")
+    else:
+        lost["flip_idx"] = "data.yaml has one flip_idx for all classes: that of the first"
+    first = next((c.flip_idx for c in feature.categories if c.keypoints), None) if task == "pose" else None
     found = []
     for member, reason in lost.items():
         values = [(c.name, getattr(c, member)) for c in feature.categories]
-        if member == "id":
-            values = [(name, value) for name, value in values if value is not None]
-        some = [(name, value) for name, value in values if value not in (None, (), {})]
-        if some:
+        if member == "flip_idx":
+            values = [(name, value) for name, value in values if value != first]
+        if some := [(name, value) for name, value in values if value not in (None, (), {})]:
+            name, value = some[0]
             found.append(
                 Loss(
                     code=f"category.{member}",
                     field="categories",
                     count=len(some),
                     reason=reason,
-                    example=f"{some[0][0]}: {some[0][1]}",
+                    example=f"{name}: {value}",
                 )
             )
     return found

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from smalti.storage.location import Location
 
 SPLITS = ("train", "val", "test")
+SKELETON = "kpt_skeleton"
 _KNOWN = frozenset(
     {
         "path",
@@ -28,6 +29,7 @@ _KNOWN = frozenset(
         "kpt_shape",
         "flip_idx",
         "kpt_names",
+        SKELETON,
         "train",
         "val",
         "validation",
@@ -86,6 +88,19 @@ def read_yaml(place: Location) -> DataYaml:
         raise
 
 
+def read_names(place: Location) -> Categories:
+    """Read a list of class names, one a line; the line's number is the class.
+
+    Raises:
+        DataError: A line between others is empty.
+    """
+    lines = [line.strip() for line in place.read_text().rstrip().splitlines()]
+    if "" in lines:
+        position = f"line {lines.index('') + 1}"
+        raise DataError("found an empty line, expected a class name", file=place.url, position=position)
+    return Categories.of(lines)
+
+
 def _read(body: Any) -> DataYaml:
     if not isinstance(body, dict):
         raise DataError(f"found {type(body).__name__}, expected keys like train, val and names")
@@ -135,12 +150,18 @@ def _categories(body: dict[str, Any], shape: list[int] | None) -> Categories:
         raise DataError(f"found {wrong[0]!r}, expected a class name", position="names")
     if count and count[0] != len(table) and names:
         raise DataError(f"found nc {count[0]} and {len(table)} names", position="nc", hint="make them agree")
-    keypoints, flip = _keypoints(body, shape)
     dense = list(table) == list(range(len(table)))  # then a class's number is its position, and no id
+    flip = _flip(body, shape)
     return Categories(
         tuple(
-            Category(name=n, id=None if dense else i, keypoints=keypoints, flip_idx=flip)
-            for i, n in table.items()
+            Category(
+                name=name,
+                id=None if dense else number,
+                keypoints=_keypoints(body, shape, number),
+                skeleton=_skeleton(body, shape, number),
+                flip_idx=flip,
+            )
+            for number, name in table.items()
         )
     )
 
@@ -154,18 +175,40 @@ def _numbered(names: dict[Any, Any]) -> dict[int, Any]:
         ) from error
 
 
-def _keypoints(body: dict[str, Any], shape: list[int] | None) -> tuple[Any, Any]:
+def _keypoints(body: dict[str, Any], shape: list[int] | None, number: int) -> tuple[str, ...] | None:
+    """The names of a class's keypoints: a list for all classes, or one for each."""
     if shape is None:
-        return None, None
+        return None
     names = body.get("kpt_names")
-    if isinstance(names, dict):  # one list a class
-        names = next(iter(names.values()), None)
-    if not isinstance(names, list) or len(names) != shape[0]:
-        names = [str(index) for index in range(shape[0])]
-    flip = _ints(body, "flip_idx")
-    if flip is not None and sorted(flip) != list(range(shape[0])):
+    if isinstance(names, dict):
+        names = names.get(str(number))
+    if not names:
+        return _counted(shape[0])
+    if not isinstance(names, list) or len(names) != shape[0] or not all(isinstance(n, str) for n in names):
+        raise DataError(f"found {names!r}, expected {shape[0]} names", position="kpt_names")
+    return tuple(names)
+
+
+def _skeleton(body: dict[str, Any], shape: list[int] | None, number: int) -> Any:
+    """The bones of a class: a key of this library's own, which trainers pass over."""
+    table = body.get(SKELETON)
+    pairs = table.get(str(number)) if isinstance(table, dict) and shape else None
+    if not pairs:
+        return None
+    try:
+        bones = tuple((int(one), int(other)) for one, other in pairs)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"found {pairs!r}, expected pairs of keypoints", position=SKELETON) from error
+    if shape and not all(0 <= point < shape[0] for bone in bones for point in bone):
+        raise DataError(f"found {pairs!r}, expected numbers below {shape[0]}", position=SKELETON)
+    return bones
+
+
+def _flip(body: dict[str, Any], shape: list[int] | None) -> tuple[int, ...] | None:
+    flip = _ints(body, "flip_idx") if shape else None
+    if flip is not None and shape and sorted(flip) != list(range(shape[0])):
         raise DataError(f"found {flip}, expected each keypoint's number once", position="flip_idx")
-    return tuple(str(name) for name in names), None if flip is None else tuple(flip)
+    return None if flip is None else tuple(flip)
 
 
 def _ints(body: dict[str, Any], key: str) -> list[int] | None:
@@ -194,6 +237,9 @@ def write_yaml(
             }
         if posed is not None and posed.flip_idx:
             body["flip_idx"] = list(posed.flip_idx)
+        bones = {i: [list(bone) for bone in c.skeleton] for i, c in enumerate(categories) if c.skeleton}
+        if bones:
+            body[SKELETON] = bones
     body |= rest
     body["names"] = dict(enumerate(categories.values))
     return yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=1000).encode()
