@@ -18,7 +18,7 @@ from smalti.errors import DataError
 from smalti.storage.location import BOM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -91,8 +91,8 @@ def parse(bodies: Sequence[bytes]) -> Rows:
     return Rows(values, rows.offsets, rows.file, rows.line)
 
 
-def fault(line: bytes) -> DataError | None:
-    """What is wrong with one line; null where it is a row of numbers, or empty."""
+def fault(line: bytes, parse: Callable[[Sequence[bytes]], Rows] = parse) -> DataError | None:
+    """What is wrong with one line; null where it is a row, or empty."""
     try:
         parse([line])
     except DataError as error:

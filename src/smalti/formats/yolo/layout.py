@@ -1,7 +1,8 @@
 """Where a YOLO dataset keeps its images and labels: which files belong to which split.
 
 The label of an image lies at the image's path with the last ``/images/`` replaced by ``/labels/`` and
-``.txt`` for the suffix (``img2label_paths`` of Ultralytics).
+``.txt`` for the suffix (``img2label_paths`` of Ultralytics); ``labelTxt`` stands for ``labels`` in
+Roboflow's exports of oriented boxes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from smalti.formats.yolo.yaml_file import DataYaml
     from smalti.storage.location import Location
+
+
+TEXT = "labelTxt"
+ALIKE = {"val": "valid", "valid": "val"}  # folders that exports confuse with what data.yaml says
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,31 @@ class Layout:
     repairs: list[Loss]
 
 
-def label_of(image: str) -> str:
+def label_of(image: str, folder: str = "labels") -> str:
     """The path of an image's label file."""
     head, mark, tail = f"/{image}".rpartition("/images/")
-    path = f"{head}/labels/{tail}" if mark else f"/{image}"
+    path = f"{head}/{folder}/{tail}" if mark else f"/{image}"
     return f"{path.rpartition('.')[0]}.txt"[1:]
+
+
+def all_text(root: Location, labels: Sequence[str]) -> bool:
+    """Whether the labels are of the text dialect.
+
+    Raises:
+        DataError: Some are and some are not.
+    """
+    text = [f"/{TEXT}/" in f"/{label}" for label in labels]
+    if any(text) and not all(text):
+        reason = f"some labels lie below labels/ and some below {TEXT}/, where rows mean something else"
+        raise DataError(reason, file=(root / labels[text.index(True)]).url, hint="remove one of them")
+    return any(text)
+
+
+def _starts(folder: str) -> tuple[str, ...]:
+    """What the paths of all labels of a folder of images begin with."""
+    if folder == ".":
+        return ("labels/", f"{TEXT}/")
+    return tuple({label_of(f"{folder}/x.x", name).removesuffix("x.txt") for name in ("labels", TEXT)})
 
 
 def find_items(root: Location, media: Location | None, yaml: DataYaml) -> Layout:
@@ -71,7 +96,9 @@ def find_items(root: Location, media: Location | None, yaml: DataYaml) -> Layout
         for place in places:
             folder = _resolve(root, yaml, place, repairs)
             folders.append(folder or ".")
-            if folder.endswith(".txt"):
+            if not (root / folder if folder else root).exists():
+                repairs += [] if media else [_missing(split, place)]
+            elif folder.endswith(".txt"):
                 found += find_listed(root, folder, split, images, labels)
             else:
                 found += _below(folder, split, images, labels)
@@ -116,26 +143,26 @@ def _resolve(root: Location, yaml: DataYaml, place: str, repairs: list[Loss]) ->
     if yaml.path and not yaml.path.startswith(("/", "..")):
         tries.insert(0, f"{yaml.path}/{place}")
     tries += [stripped, *(_tail(place, keep) for keep in (3, 2, 1))]
-    for tried in tries:
+    tries += ["/".join(ALIKE.get(part, part) for part in tried.split("/")) for tried in tries]
+    for number, tried in enumerate(tries):
         try:
             path = "" if tried in {".", "./"} else safe_path(tried)
         except UnsafePathError:
             continue
-        spot = root / path if path else root
-        if spot.exists():
-            if tried != place and place.startswith(("/", "../")):
-                repairs.append(
-                    Loss(
-                        code="path.relocated",
-                        field="split",
-                        kind="change",
-                        count=1,
-                        reason="a path that leads out of the dataset was looked for inside it",
-                        example=f"{place} -> {path}",
-                    )
-                )
+        if (root / path if path else root).exists():
+            if tried != place and (place.startswith(("/", "../")) or number >= len(tries) // 2):
+                reason = "a path that is not there was looked for elsewhere inside the dataset"
+                repairs.append(_repair("path.relocated", reason, f"{place} -> {path}"))
             return path
     return stripped if not place.startswith("/") else _tail(place, 2)
+
+
+def _missing(split: str | None, place: str) -> Loss:
+    return _repair("split.missing", "nothing is at the place that is named for a split", f"{split}: {place}")
+
+
+def _repair(code: str, reason: str, example: str) -> Loss:
+    return Loss(code=code, field="split", kind="change", count=1, reason=reason, example=example)
 
 
 def _tail(place: str, keep: int) -> str:
@@ -153,8 +180,7 @@ def _below(folder: str, split: str | None, images: Sequence[str], labels: frozen
 
 
 def _label(image: str, labels: frozenset[str]) -> str | None:
-    path = label_of(image)
-    return path if path in labels else None
+    return next((path for name in ("labels", TEXT) if (path := label_of(image, name)) in labels), None)
 
 
 def find_listed(
@@ -213,9 +239,9 @@ def _from_media(
     have = {item.label for item in items}
     taken = {item.image for item in items}
     for split, folder in zip(splits, folders, strict=False):
-        start = label_of(f"{folder}/x.x").removesuffix("x.txt") if folder != "." else "labels/"
         for label in sorted(labels):
-            if label in have or not label.startswith(start):
+            start = next((start for start in _starts(folder) if label.startswith(start)), None)
+            if label in have or start is None:
                 continue
             stem = label[len(start) :].removesuffix(".txt")
             image = _in_media(stem, split, by_stem)
@@ -259,11 +285,7 @@ def _orphans(
 ) -> None:
     """Refuse labels that have no image: their objects would be gone without a word."""
     have = {item.label for item in found}
-    starts = tuple(
-        label_of(f"{folder}/x.x").removesuffix("x.txt") if folder != "." else "labels/"
-        for folder in folders
-        if not folder.endswith(".txt")
-    )
+    starts = tuple(start for folder in folders if not folder.endswith(".txt") for start in _starts(folder))
     lost = sorted(label for label in labels - have if label.startswith(starts)) if starts else []
     if lost:
         raise DataError(

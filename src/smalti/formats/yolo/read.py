@@ -11,11 +11,11 @@ import pyarrow as pa
 from smalti.errors import DataError, EmptySourceError
 from smalti.formats import label_rows
 from smalti.formats.protocol import Part, PartRead, Plan, Reader
-from smalti.formats.yolo import classify
-from smalti.formats.yolo.layout import Layout, find_items
+from smalti.formats.yolo import classify, text_rows
+from smalti.formats.yolo.layout import Layout, all_text, find_items
 from smalti.formats.yolo.members import member_arrays
 from smalti.formats.yolo.options import YoloOptions
-from smalti.formats.yolo.tasks import RowShape, find_shape, refuse_wrong
+from smalti.formats.yolo.tasks import RowShape, find_shape, refuse_wrong, text_shape
 from smalti.formats.yolo.yaml_file import DataYaml, read_names, read_yaml
 from smalti.schema import features
 from smalti.schema.build import list_column
@@ -85,8 +85,11 @@ class YoloReader(Reader[YoloOptions]):
         base, yaml, layout = self._look()
         labels = [item.label for item in layout.items if item.label is not None]
         step = max(1, len(labels) // LOOKED_AT)
-        shape = find_shape(self.options, yaml, lambda: self._sample(base, labels[::step]))
-        self._context = _Context(base, yaml.categories, yaml.file, shape)
+        if text := all_text(base, labels):
+            shape = text_shape(self.options)
+        else:
+            shape = find_shape(self.options, yaml, lambda: self._sample(base, labels[::step]))
+        self._context = _Context(base, yaml.categories, yaml.file, shape, text)
         items = layout.items
         parts = [
             Part(key=_Key(tuple(items[start : start + PART])), samples=len(items[start : start + PART]))
@@ -126,6 +129,14 @@ class _Context:
     categories: Categories
     classes: str  # the file that lists them
     shape: RowShape
+    text: bool  # whether rows are of the text dialect
+
+    def parse(self, bodies: Sequence[bytes]) -> Rows:
+        """The rows of many files."""
+        if not self.text:
+            return label_rows.parse(bodies)
+        numbers = {c.name: n if c.id is None else int(c.id) for n, c in enumerate(self.categories)}
+        return text_rows.parse(bodies, numbers)
 
 
 def _schema(
@@ -210,7 +221,7 @@ class _Reading:
         bodies = [b"" if item.label is None else (base / item.label).read_bytes() for item in items]
         missing = np.array([item.label is None for item in items], bool)
         try:
-            return label_rows.parse(bodies), missing
+            return self.context.parse(bodies), missing
         except DataError:
             return self._line_by_line(items, bodies), missing
 
@@ -220,12 +231,12 @@ class _Reading:
         for item, body in zip(items, bodies, strict=True):
             lines = body.split(b"\n")
             for number, line in enumerate(lines):
-                if (error := label_rows.fault(line)) is not None:
+                if (error := label_rows.fault(line, self.context.parse)) is not None:
                     self._fail([replace_place(error, self._url(item), f"line {number + 1}")])
                     self.objects_skipped += 1
                     lines[number] = b""
             clean.append(b"\n".join(lines))
-        return label_rows.parse(clean)
+        return self.context.parse(clean)
 
     def _url(self, item: Item) -> str:
         return (self.context.base / item.label).url if item.label else self.context.base.url

@@ -138,6 +138,19 @@ def find_shape(options: YoloOptions, yaml: DataYaml, sample: Callable[[], Sequen
     return RowShape(task, extra, shape, boxes=task == "segment" and 5 + (extra is not None) in counts)
 
 
+def text_shape(options: YoloOptions) -> RowShape:
+    """The columns of the text dialect.
+
+    Raises:
+        OptionError: The options say something else.
+    """
+    if options.task not in {None, "obb"} or options.extra_column:
+        raise OptionError(
+            "rows below labelTxt hold oriented boxes and a difficulty; leave task and extra_column out"
+        )
+    return RowShape("obb", "difficulty", pixels=True)
+
+
 def _task(counts: set[int], yaml: DataYaml) -> Task:
     if yaml.kpt_shape:
         return "pose"
