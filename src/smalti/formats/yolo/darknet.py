@@ -123,6 +123,8 @@ def _id(path: str) -> str:
 class DarknetWriter(YoloWriter):
     """Writes labels beside the images, and the lists of both."""
 
+    classes = NAMES
+
     def __init__(self, schema: Schema, options: YoloOptions, single_file: str | None = None) -> None:
         super().__init__(schema, _detect(options), single_file)
         for name in self.feature.categories.values:

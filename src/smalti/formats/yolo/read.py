@@ -81,7 +81,7 @@ class YoloReader(Reader[YoloOptions]):
 
     def plan(self) -> Plan:
         if self.options.task == "classify":
-            return classify.plan(self.root, self.media)
+            return classify.plan(self.media or self.root, self.on_error)
         base, yaml, layout = self._look()
         labels = [item.label for item in layout.items if item.label is not None]
         step = max(1, len(labels) // LOOKED_AT)
@@ -117,7 +117,7 @@ class YoloReader(Reader[YoloOptions]):
 
     def read(self, part: Part, schema: Schema) -> PartRead:
         if self.options.task == "classify":
-            return classify.read(part, schema, self.media or self.root)
+            return classify.read(part, schema, self.media or self.root, self.on_error)
         context = self._context
         reading = _Reading(context, self.media or context.base, self.on_error)
         return reading.run(part.key.items, schema)

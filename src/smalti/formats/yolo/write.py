@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from smalti.formats.losses import dropped
 from smalti.formats.protocol import PartResult, Writer
 from smalti.formats.report import Loss
 from smalti.formats.yolo import classify, encode
+from smalti.formats.yolo.class_table import class_losses
 from smalti.formats.yolo.encoder import Encoder
 from smalti.formats.yolo.options import YoloOptions
 from smalti.formats.yolo.segments import segment_values
@@ -51,7 +52,13 @@ REASONS = {
 
 
 class YoloWriter(Writer[YoloOptions]):
-    """Writes a dataset as label files of one task."""
+    """Writes a dataset as label files of one task.
+
+    Attributes:
+        classes: The file that lists the classes, for reasons of losses.
+    """
+
+    classes: ClassVar[str] = "data.yaml"
 
     def __init__(self, schema: Schema, options: YoloOptions, single_file: str | None = None) -> None:
         super().__init__(schema, options, single_file)
@@ -84,7 +91,7 @@ class YoloWriter(Writer[YoloOptions]):
         if self.task == "classify":
             return classify.losses(self.schema, self.name)
         found = dropped(self.schema, self.wants(), "YOLO", REASONS)
-        return [*_class_losses(self.feature, self.task), *found]
+        return [*class_losses(self.feature.categories, self.task, self.classes), *found]
 
     def faults(self, batch: pa.RecordBatch) -> list[DataError]:
         if self.task == "classify":
@@ -107,7 +114,7 @@ class YoloWriter(Writer[YoloOptions]):
     def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
         del cursor
         if self.task == "classify":
-            return classify.write(batch, self.name)
+            return classify.write(batch, self.schema, self.name, self.taken)
         column = batch.column(self.name)
         encoder = self._encoder(batch, column)
         lines = self._lines(encoder)
@@ -225,6 +232,7 @@ class YoloWriter(Writer[YoloOptions]):
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
         if self.task == "classify":
+            classify.finish(target, classify.table(self.schema, self.name), results)
             return 0
         used = set().union(*(result.payload for result in results)) if results else set()
         for split in sorted(used):
@@ -237,7 +245,7 @@ class YoloWriter(Writer[YoloOptions]):
 
     def details(self) -> dict[str, Any]:
         if self.task == "classify":
-            return {"task": self.task}
+            return classify.details(classify.table(self.schema, self.name), self.name)
         table = zip(self.feature.categories.values, self.feature.categories, strict=True)
         classes = {str(i): {"name": value, "source_id": c.id} for i, (value, c) in enumerate(table)}
         return {"task": self.task, "classes": classes}
@@ -302,36 +310,3 @@ def _refuse_extra(feature: features.Objects, extra: str | None) -> None:
         raise OptionError(f"extra_column={extra!r}: the objects have no {extra}; leave the option out")
     if extra == "track_id" and feature.id_type != "int64":
         raise OptionError("extra_column='track_id': the track ids are text, and rows hold numbers alone")
-
-
-def _class_losses(feature: features.Objects, task: str) -> list[Loss]:
-    """What of the class table data.yaml has no place for."""
-    lost = {
-        "id": "class numbers are positions; the report's details map them to the source's ids",
-        "supercategory": "data.yaml has no super-categories",
-        "color": "data.yaml has no colours",
-        "attributes": "data.yaml has no further keys of a class",
-    }
-    if task != "pose":
-        members = ("keypoints", "skeleton", "flip_idx")
-        lost |= dict.fromkeys(members, "data.yaml describes keypoints for task='pose' alone")
-    else:
-        lost["flip_idx"] = "data.yaml has one flip_idx for all classes: that of the first"
-    first = next((c.flip_idx for c in feature.categories if c.keypoints), None) if task == "pose" else None
-    found = []
-    for member, reason in lost.items():
-        values = [(c.name, getattr(c, member)) for c in feature.categories]
-        if member == "flip_idx":
-            values = [(name, value) for name, value in values if value != first]
-        if some := [(name, value) for name, value in values if value not in (None, (), {})]:
-            name, value = some[0]
-            found.append(
-                Loss(
-                    code=f"category.{member}",
-                    field="categories",
-                    count=len(some),
-                    reason=reason,
-                    example=f"{name}: {value}",
-                )
-            )
-    return found
