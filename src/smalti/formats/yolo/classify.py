@@ -180,7 +180,9 @@ def losses(schema: Schema, field: str) -> list[Loss]:
 def write(batch: pa.RecordBatch, schema: Schema, field: str, taken: set[str]) -> PartResult:
     """Where the images of a batch go: into the folders of their classes, which are the labels."""
     splits = batch.column("split").to_pylist() if "split" in batch.schema.names else [None] * len(batch)
-    media, unlabelled, found = [], [], []
+    media: list[tuple[str, str]] = []
+    unlabelled: list[str] = []
+    found: list[Loss] = []
     paths = batch.column("image").field("path").to_pylist()
     keys, names = batch.column("id").to_pylist(), batch.column(field).to_pylist()
     for path, split, name, key in zip(paths, splits, names, keys, strict=True):
