@@ -1,7 +1,8 @@
-"""What Ultralytics makes of a YOLO export: python yolo_judge.py FOLDER [detect|segment|pose|obb], JSON on stdout.
+"""What Ultralytics makes of a YOLO export: python yolo_judge.py FOLDER [TASK], JSON on stdout.
 
-Runs in the environment of setup.sh. The dataset goes through ``check_det_dataset`` and each image and
-label through ``verify_image_label``, as in a training.
+TASK is detect, segment, pose, obb or classify. Runs in the environment of setup.sh. The dataset goes
+through ``check_det_dataset`` and each image and label through ``verify_image_label``, as in a training;
+for classify through ``check_cls_dataset`` and torchvision's ``ImageFolder``.
 """
 
 from __future__ import annotations
@@ -10,39 +11,74 @@ import json
 import sys
 from pathlib import Path
 
-from ultralytics.data.utils import IMG_FORMATS, check_det_dataset, img2label_paths, verify_image_label
+from ultralytics.data.utils import (
+    IMG_FORMATS,
+    check_cls_dataset,
+    check_det_dataset,
+    img2label_paths,
+    verify_image_label,
+)
 
 
-def main() -> None:
-    folder, task = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "detect"
+def judge_rows(folder: Path, task: str) -> dict[str, object]:
     data = check_det_dataset(str(folder / "data.yaml"), autodownload=False)
     count, each = data.get("kpt_shape", (0, 0))
-    found: dict[str, object] = {
-        "names": data["names"],
-        "images": 0,
-        "objects": 0,
-        "corrupt": 0,
-        "messages": [],
-    }
-    messages: list[str] = []
     places = {str(data[key]) for key in ("train", "val", "test") if data.get(key)}
     images = sorted(
         p for place in places for p in Path(place).rglob("*") if p.suffix[1:].lower() in IMG_FORMATS
     )
-    objects = points = corrupt = 0
+    objects = visible = corrupt = polygons = 0
+    rows: dict[str, list[list[float]]] = {}
+    messages: list[str] = []
     for image in images:
         label = img2label_paths([str(image)])[0]
         job = (str(image), label, "", task == "pose", len(data["names"]), count, each, False)
-        _, rows, _, segments, keypoints, _, _, _, broken, message = verify_image_label(job)
-        objects += 0 if rows is None else len(rows)
-        points += 0 if keypoints is None else int((keypoints[..., -1] > 0).sum())
+        _, boxes, _, segments, keypoints, _, _, _, broken, message = verify_image_label(job)
         corrupt += broken
-        if segments:
-            found["segments"] = int(found.get("segments", 0)) + len(segments)
-        if message:
-            messages.append(message)
-    found |= {"images": len(images), "objects": objects, "keypoints": points, "corrupt": corrupt}
-    found["messages"] = messages
+        messages += [message] if message else []
+        if boxes is None:
+            continue
+        objects += len(boxes)
+        polygons += len(segments or ())
+        visible += 0 if keypoints is None else int((keypoints[..., -1] > 0).sum())
+        shapes = [s.ravel() for s in segments] if segments else boxes[:, 1:]
+        rows[image.name] = [
+            [float(c), *map(float, shape)] for c, shape in zip(boxes[:, 0], shapes, strict=True)
+        ]
+        if keypoints is not None:
+            for row, points in zip(rows[image.name], keypoints, strict=True):
+                row.extend(map(float, points.ravel()))
+    return {
+        "names": data["names"],
+        "images": len(images),
+        "objects": objects,
+        "keypoints": visible,
+        "segments": polygons,
+        "corrupt": corrupt,
+        "messages": messages,
+        "rows": rows,
+    }
+
+
+def judge_folders(folder: Path) -> dict[str, object]:
+    from torchvision.datasets import ImageFolder
+
+    data = check_cls_dataset(str(folder))
+    found = {
+        key: ImageFolder(str(data[key]), allow_empty=True) for key in ("train", "val", "test") if data[key]
+    }
+    labels = {
+        Path(path).relative_to(folder).as_posix(): data["names"][number]
+        for split in found.values()
+        for path, number in split.samples
+    }
+    same = all(split.classes == list(data["names"].values()) for split in found.values())
+    return {"names": data["names"], "images": len(labels), "labels": labels, "same_classes": same}
+
+
+def main() -> None:
+    folder, task = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "detect"
+    found = judge_folders(folder) if task == "classify" else judge_rows(folder, task)
     sys.stdout.write(json.dumps(found) + "\n")
 
 
