@@ -136,25 +136,41 @@ def _named(splits: dict[str, list[str]]) -> dict[str | None, list[str]]:
 
 def _resolve(root: Location, yaml: DataYaml, place: str, repairs: list[Loss]) -> str:
     """A split's place as a path below the root, the way Ultralytics and the tools' exports mean it."""
+    tries = _tries(yaml, place)
+    for number, tried in enumerate(tries):
+        path = _inside(tried)
+        if path is not None and (root / path if path else root).exists():
+            if tried != place and (place.startswith(("/", "../")) or number >= len(tries) // 2):
+                reason = "a path that is not there was looked for elsewhere inside the dataset"
+                repairs.append(_repair("path.relocated", reason, f"{place} -> {path}"))
+            return path
+    return next(path for tried in (place, _tail(place, 2), "images") if (path := _inside(tried)) is not None)
+
+
+def _tries(yaml: DataYaml, place: str) -> list[str]:
+    """Where a place may be meant to lie; the second half are the same with ``val`` for ``valid``."""
     tries = [place]
     stripped = place
     while stripped.startswith(("../", "./")):
         stripped = stripped.partition("/")[2]
     if yaml.path and not yaml.path.startswith(("/", "..")):
         tries.insert(0, f"{yaml.path}/{place}")
-    tries += [stripped, *(_tail(place, keep) for keep in (3, 2, 1))]
-    tries += ["/".join(ALIKE.get(part, part) for part in tried.split("/")) for tried in tries]
-    for number, tried in enumerate(tries):
-        try:
-            path = "" if tried in {".", "./"} else safe_path(tried)
-        except UnsafePathError:
-            continue
-        if (root / path if path else root).exists():
-            if tried != place and (place.startswith(("/", "../")) or number >= len(tries) // 2):
-                reason = "a path that is not there was looked for elsewhere inside the dataset"
-                repairs.append(_repair("path.relocated", reason, f"{place} -> {path}"))
-            return path
-    return stripped if not place.startswith("/") else _tail(place, 2)
+    tries += [stripped, *(_tail(place, keep) for keep in (3, 2))]
+    last = _tail(place, 1)
+    # The images of all splits lie below "images": it is none of them, but where all are one place.
+    if last != "images" or len(yaml.splits) == 1 or len(set(map(tuple, yaml.splits.values()))) == 1:
+        tries.append(last)
+    return tries + ["/".join(ALIKE.get(part, part) for part in tried.split("/")) for tried in tries]
+
+
+def _inside(place: str) -> str | None:
+    """The place as a clean path, empty for the root itself; null where it leaves the root."""
+    if place in {".", "./"}:
+        return ""
+    try:
+        return safe_path(place)
+    except UnsafePathError:
+        return None
 
 
 def _missing(split: str | None, place: str) -> Loss:
