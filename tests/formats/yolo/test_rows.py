@@ -10,7 +10,6 @@ import smalti as sm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 YAML = "train: images\nval: images\nnames: [cat, dog]\n"
 BOX = "0 0.5 0.5 0.5 0.25"
