@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import torch
 from ultralytics.data.utils import (
     IMG_FORMATS,
     check_cls_dataset,
@@ -18,6 +21,8 @@ from ultralytics.data.utils import (
     img2label_paths,
     verify_image_label,
 )
+
+KEPT: list[object] = []  # operators are gone with the library that declares them
 
 
 def judge_rows(folder: Path, task: str) -> dict[str, object]:
@@ -60,13 +65,24 @@ def judge_rows(folder: Path, task: str) -> dict[str, object]:
     }
 
 
-def judge_folders(folder: Path) -> dict[str, object]:
-    from torchvision.datasets import ImageFolder
+def image_folder() -> Any:
+    """torchvision's ImageFolder. Built for another torch, it lacks the operators that its import asks for."""
+    try:
+        return import_module("torchvision.datasets").ImageFolder
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        KEPT.append(library)
+        return import_module("torchvision.datasets").ImageFolder
 
+
+def judge_folders(folder: Path) -> dict[str, object]:
+    reader = image_folder()
     data = check_cls_dataset(str(folder))
-    found = {
-        key: ImageFolder(str(data[key]), allow_empty=True) for key in ("train", "val", "test") if data[key]
-    }
+    found = {key: reader(str(data[key]), allow_empty=True) for key in ("train", "val", "test") if data[key]}
     labels = {
         Path(path).relative_to(folder).as_posix(): data["names"][number]
         for split in found.values()
