@@ -14,17 +14,21 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from smalti.errors import SchemaError
+from smalti.formats.coco.keys import BOX
 from smalti.schema.features import Json, Value
 from smalti.schema.types import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from smalti.formats.coco.decode import Section
 
+SPARSE = 64  # numbers to an id, at most, for a table of them: 8 bytes each
 IdType = Literal["int64", "string", "json"]
 _INT64 = range(-(2**63), 2**63)
 
@@ -38,6 +42,29 @@ def pull(sections: Iterable[Section], key: str) -> list[Any]:
         else:
             values += itertools.repeat(UNSET, len(section.objects))
     return values
+
+
+def _numbers(sections: Sequence[Section], key: str, kind: type) -> NDArray[Any] | None:
+    """The values of a key that every object has as that type, in one pass; null for any other key."""
+    if not all(section.has(key, kind) for section in sections):
+        return None
+    values = (map(attrgetter(section.keys[key]), section.objects) for section in sections)
+    try:
+        return np.fromiter(
+            itertools.chain.from_iterable(values),
+            np.int64 if kind is int else np.float64,
+            sum(len(section.objects) for section in sections),
+        )
+    except OverflowError:
+        return None  # beyond 64 bits
+
+
+def box_values(section: Section, key: str) -> NDArray[np.float64] | None:
+    """Boxes ``(n, 4)`` where every object has one of four numbers; null otherwise."""
+    if not section.has(key, BOX):
+        return None
+    boxes = itertools.chain.from_iterable(map(attrgetter(section.keys[key]), section.objects))
+    return np.fromiter(boxes, np.float64, 4 * len(section.objects)).reshape(-1, 4)
 
 
 def _kinds(values: list[Any]) -> set[type]:
@@ -63,15 +90,15 @@ class Ids(NamedTuple):
         return pa.array([None if v is None else msgspec.json.encode(v).decode() for v in values], pa.string())
 
 
+def id_column(sections: Sequence[Section], key: str) -> Ids:
+    """The ids that sections have under a key."""
+    numbers = _numbers(sections, key, int)
+    return ids(pull(sections, key)) if numbers is None else Ids(pa.array(numbers), "int64")
+
+
 def ids(values: list[Any]) -> Ids:
     """A column of ids; null where one is null or missing."""
-    # numpy would take text and fractions for integers, so the types are looked at first.
     kinds = _kinds(values)
-    if kinds == {int}:
-        try:
-            return Ids(pa.array(np.fromiter(values, np.int64, len(values))), "int64")
-        except OverflowError:
-            pass  # beyond 64 bits they are text
     plain = _plain(values)
     kinds -= {type(None), type(UNSET)}
     if kinds <= {int} and all(value in _INT64 for value in plain if value is not None):
@@ -88,6 +115,11 @@ def _quoted(text: str) -> str:
 
 def lookup(wanted: Ids, known: Ids) -> np.ndarray:
     """Positions of ids among the known ones: int64 ``(n,)``, -1 where there is none."""
+    if wanted.type == known.type == "int64" and (places := _places(known.array)) is not None:
+        low, table = places
+        values = wanted.array.fill_null(low - 1).to_numpy() - low
+        inside = (values >= 0) & (values < len(table))
+        return np.where(inside, table[np.where(inside, values, 0)], -1)
     if wanted.type == known.type:
         found = pc.index_in(wanted.array, known.array, skip_nulls=True)
     else:
@@ -95,22 +127,35 @@ def lookup(wanted: Ids, known: Ids) -> np.ndarray:
     return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def floats(values: list[Any]) -> pa.Array:
+def _places(ids: pa.Array) -> tuple[int, NDArray[np.int64]] | None:
+    """The position of every number from the lowest id to the highest, if they are not too far apart."""
+    if not len(ids) or ids.null_count:
+        return None
+    values = ids.to_numpy()
+    low, high = int(values.min()), int(values.max())
+    if high - low > SPARSE * (len(values) + 1000):
+        return None
+    table = np.full(high - low + 1, -1, np.int64)
+    table[values[::-1] - low] = np.arange(len(values))[::-1]  # the first of equal ids stays
+    return low, table
+
+
+def floats(sections: Sequence[Section], key: str) -> pa.Array:
     """A float64 column; null where a value is null or missing."""
-    if _kinds(values) == {float}:
-        return pa.array(np.fromiter(values, np.float64, len(values)))
-    return pa.array(_plain(values), pa.float64())
+    numbers = _numbers(sections, key, float)
+    return pa.array(_plain(pull(sections, key)), pa.float64()) if numbers is None else pa.array(numbers)
 
 
-def whole(values: list[Any], low: int, high: int) -> tuple[pa.Array, list[int]]:
+def whole(sections: Sequence[Section], key: str, low: int, high: int) -> tuple[pa.Array, list[int]]:
     """An int64 column of numbers that must be whole (640 or 640.0) and in bounds.
 
     Returns:
         The column, null where a value is null, missing or at fault; and the rows that are at fault.
     """
-    if _kinds(values) == {int} and low <= min(values) and max(values) <= high:
-        return pa.array(np.fromiter(values, np.int64, len(values))), []
-    plain = _plain(values)
+    numbers = _numbers(sections, key, int)
+    if numbers is not None and (not len(numbers) or (low <= numbers.min() and numbers.max() <= high)):
+        return pa.array(numbers), []
+    plain = _plain(pull(sections, key))
     bad = [
         row
         for row, value in enumerate(plain)
@@ -130,6 +175,22 @@ class Inferred(NamedTuple):
     feature: Value | Json
     array: pa.Array
     nulls: bool
+
+
+def column(sections: Sequence[Section], key: str, source: str | None = None) -> Inferred:
+    """A column of a key that has no place of its own; see `infer`."""
+    for kind, arrow in ((str, pa.string()), (int, pa.int64())):
+        if all(section.types.get(key, kind) is kind for section in sections):
+            try:
+                array = pa.array(_plain(pull(sections, key)), arrow)
+            except OverflowError:
+                break  # beyond 64 bits it is text
+            return Inferred(Value(type=arrow, source=source), array, nulls=False)
+    raws = [
+        value if value is UNSET or isinstance(value, Raw) else Raw(msgspec.json.encode(value))
+        for value in pull(sections, key)
+    ]
+    return infer(raws, source)
 
 
 def infer(values: list[Any], source: str | None = None) -> Inferred:

@@ -22,6 +22,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from smalti.errors import DataError
 from smalti.formats.coco.faults import not_json, not_utf8
+from smalti.formats.coco.keys import ANNOTATION_KEYS, IMAGE_EXTRAS, IMAGE_KEYS, KEYS_MOST, STANDARD, Spec
 from smalti.storage.location import BOM
 
 if TYPE_CHECKING:
@@ -30,99 +31,11 @@ if TYPE_CHECKING:
     from smalti.storage.location import Location
 
 RETRIES = 16  # decodings of a file before its keys are collected in a pass of their own
-KEYS_MOST = 256  # different keys of one kind of object; each costs memory in every object
 BATCH = 4096  # objects decoded at once when keys are collected
 
-_NUMBER = (float, float | None)
-_NAME = (int, int | str, int | str | None)
-# What a key holds, narrow types first: a wider one is taken when the file asks for it. Raw at the end
-# makes the key one of the unknown ones.
-IMAGE_KEYS: dict[str, tuple[Any, ...]] = {
-    "id": (int, int | str),
-    "file_name": (str,),
-    "width": (int, int | float | None),
-    "height": (int, int | float | None),
-}
-ANNOTATION_KEYS: dict[str, tuple[Any, ...]] = {
-    "id": _NAME,
-    "image_id": (int, int | str),
-    "category_id": _NAME,
-    "bbox": (Raw,),
-    "area": _NUMBER,
-    "iscrowd": (int, int | bool | None),
-    "segmentation": (Raw,),
-    "score": (*_NUMBER, Raw),
-    "track_id": (*_NAME, Raw),
-    "caption": (str, str | None),
-}
 # Keys at the top that may stand behind the annotations: not to know them would cost a decoding.
 _TOP = ("info", "licenses", "categories", "type", "videos")
-_STANDARD = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation")
 _PLACE = re.compile(r"(.*?)(?: - at `(\$.*)`)?", re.DOTALL)
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
-_EXPECTED = re.compile(r"\$?(?:.*)\.([^.\[\]]+)", re.DOTALL)
-
-
-@dataclass(slots=True)
-class _Key:
-    attribute: str
-    ladder: tuple[Any, ...]
-    required: bool
-    step: int = 0
-
-    @property
-    def type(self) -> Any:
-        return self.ladder[self.step]
-
-
-class Spec:
-    """The keys that one kind of object has, and the struct that is made of them."""
-
-    def __init__(self, known: dict[str, tuple[Any, ...]], start: tuple[str, ...]) -> None:
-        self.known = known
-        self.keys: dict[str, _Key] = {}
-        for name in start:
-            self.add(name, required=True)
-
-    def add(self, name: str, required: bool) -> None:
-        """Take a key into the struct."""
-        self.keys[name] = _Key(f"k{len(self.keys)}", self.known.get(name, (Raw,)), required)
-
-    def struct(self) -> type[msgspec.Struct]:
-        """The struct for the keys as they are known now."""
-        keys = sorted(self.keys.items(), key=lambda item: not item[1].required)
-        return msgspec.defstruct(
-            "Object",
-            [
-                (key.attribute, key.type) if key.required else (key.attribute, key.type | UnsetType, UNSET)
-                for _, key in keys
-            ],
-            rename={key.attribute: name for name, key in keys},
-            forbid_unknown_fields=True,
-            gc=False,
-        )
-
-    def adapt(self, reason: str, place: str) -> bool:
-        """Change what a message of msgspec's complains about; false where nothing can be changed."""
-        if found := _UNKNOWN.fullmatch(reason):
-            if len(self.keys) >= KEYS_MOST:
-                raise DataError(
-                    f"found more than {KEYS_MOST} different keys, such as {found[1]!r}; expected objects"
-                    " that share their keys",
-                    position=place,
-                )
-            self.add(found[1], required=place.endswith("[0]"))
-            return True
-        if found := _MISSING.fullmatch(reason):
-            self.keys[found[1]].required = False
-            return True
-        name = _EXPECTED.fullmatch(place)
-        key = self.keys.get(name[1]) if name else None
-        if key is None or key.step + 1 >= len(key.ladder):
-            return False
-        key.step += 1
-        return True
 
 
 @dataclass(slots=True)
@@ -133,21 +46,27 @@ class Section:
         objects: Structs; `keys` names their attributes.
         keys: The attribute of each key.
         optional: Keys that some objects may lack (their value is then UNSET).
-        raw: Keys whose values are raw texts.
+        types: The type of each key's values, as msgspec was told; Raw for raw texts.
         index: The position of each object in the file's array; null: its position in `objects`.
         faults: Objects that were left out.
         buffer: The file's bytes.
         mapped: The mapping that they are in; null where the file is no local one.
+        resident: Its pages have not been given back since they were decoded.
     """
 
     objects: list[Any]
     keys: dict[str, str]
     optional: frozenset[str]
-    raw: frozenset[str]
+    types: dict[str, Any]
     index: list[int] | None = None
     faults: list[DataError] = field(default_factory=list)
     buffer: pa.Buffer = field(default_factory=lambda: pa.py_buffer(b""))
     mapped: mmap | None = None
+    resident: bool = True
+
+    def has(self, key: str, kind: Any) -> bool:
+        """Whether every object has a value of exactly that type."""
+        return self.types.get(key) is kind and key not in self.optional
 
     def place(self, row: int) -> int:
         """The position in the file's array."""
@@ -157,6 +76,7 @@ class Section:
         """Give the mapped pages back to the system; they come again from its cache when they are read."""
         if self.mapped is not None and hasattr(self.mapped, "madvise"):
             self.mapped.madvise(mapping.MADV_DONTNEED)
+        self.resident = False
 
 
 @dataclass(slots=True)
@@ -169,6 +89,13 @@ class Decoded:
     top: dict[str, Raw]
     is_results: bool = False
     buffer: pa.Buffer = field(default_factory=lambda: pa.py_buffer(b""))
+
+
+def forget(decoded: Decoded) -> None:
+    """Give a file's mapped pages back to the system."""
+    for section in (decoded.images, decoded.annotations):
+        if section is not None:
+            section.forget()
 
 
 def decode_file(place: Location, *, results: bool, skip: bool) -> Decoded:
@@ -203,14 +130,13 @@ def decode_file(place: Location, *, results: bool, skip: bool) -> Decoded:
             if section is not None:
                 section.buffer = decoded.buffer
                 section.mapped = view.obj if isinstance(view.obj, mmap) else None
-                section.forget()
         return decoded
 
 
 def _decode(url: str, body: memoryview, *, results: bool, skip: bool) -> Decoded:
     specs = {
-        "images": Spec(IMAGE_KEYS, tuple(IMAGE_KEYS)),
-        "annotations": Spec(ANNOTATION_KEYS, ("image_id", "score") if results else _STANDARD),
+        "images": Spec(IMAGE_KEYS | IMAGE_EXTRAS, tuple(IMAGE_KEYS)),
+        "annotations": Spec(ANNOTATION_KEYS, ("image_id", "score") if results else STANDARD),
     }
     top = Spec({}, ())
     for name in _TOP:
@@ -279,7 +205,7 @@ def _collect_keys(body: memoryview, specs: dict[str, Spec], top: Spec, *, result
     for name, raws in _raw_sections(body, specs, top, results=results).items():
         spec = specs[name]
         for key in spec.keys.values():
-            key.required = False
+            spec.optional(key)
         for start in range(0, len(raws), BATCH):
             text = b"[" + b",".join(raws[start : start + BATCH]) + b"]"
             for item in msgspec.json.decode(text, type=list[dict[str, Raw]]):
@@ -368,7 +294,7 @@ def _section(objects: list[Any], spec: Spec) -> Section:
         objects,
         {name: key.attribute for name, key in keys.items()},
         frozenset(name for name, key in keys.items() if not key.required),
-        frozenset(name for name, key in keys.items() if key.type is Raw),
+        {name: key.type for name, key in keys.items()},
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from smalti.errors import DataError, EmptySourceError
 from smalti.formats.coco import classes
-from smalti.formats.coco.columns import Ids, ids, pull
+from smalti.formats.coco.columns import Ids, id_column, ids, pull
 from smalti.formats.coco.labels import LabelFile, Labels, is_captions, labels, same_objects
 from smalti.formats.report import Loss
 from smalti.schema.categories import Categories, Category
@@ -167,7 +167,7 @@ def _match_results(file: File, truth: list[File], *, skip: bool) -> None:
         for other in truth
         if other.images is not None and not (other.labels and other.labels.is_captions)
     ] or truth
-    wanted = ids(pull([file.decoded.annotations], "image_id")) if file.decoded.annotations else None
+    wanted = id_column([file.decoded.annotations], "image_id") if file.decoded.annotations else None
     best = max(objects, key=lambda other: _known(other, wanted))
     if best.images is None:
         raise EmptySourceError(f"{best.decoded.url}: there are no images")

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from msgspec import UNSET, Raw
 
 from smalti.errors import DataError, UnsafePathError
-from smalti.formats.coco.columns import Ids, ids, infer, pull, whole
-from smalti.formats.coco.decode import IMAGE_KEYS, Section
+from smalti.formats.coco.columns import Ids, column, id_column, pull, whole
+from smalti.formats.coco.keys import IMAGE_KEYS
 from smalti.formats.report import Loss
 from smalti.schema import features
 from smalti.storage.paths import safe_path, safe_paths, unsafe_paths
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from smalti.formats.coco.decode import Section
     from smalti.schema.features import AnyFeature
 
 _PIXELS_MOST = 2**31 - 1
@@ -107,9 +108,8 @@ def samples(files: Sequence[ImageFile], reserved: Collection[str], *, skip: bool
             raise faults[0]
         errors += [*file.section.faults, *faults]
         _enter(file, names, good, rows, repairs)
-    repairs += _sizes_missing(rows)
     shared = _shared(rows.by_path)
-    columns, described = _columns(rows, shared)
+    columns, described = _columns(rows, shared, repairs)
     splits = tuple(split for split in rows.by_path if split is not None)
     columns["split"] = _split_column(rows.by_path, splits)
     nulls = _extras(rows.sections, reserved, columns, described)
@@ -127,7 +127,7 @@ def samples(files: Sequence[ImageFile], reserved: Collection[str], *, skip: bool
 def _checked(file: ImageFile, repairs: list[Loss]) -> tuple[list[str], NDArray[np.int64], list[DataError]]:
     """The clean paths of a file's good images, their positions, and the faults of the others."""
     section = file.section
-    file.ids = ids(pull([section], "id"))
+    file.ids = id_column([section], "id")
     faults: dict[int, DataError] = {}
 
     def fault(
@@ -153,12 +153,12 @@ def _checked(file: ImageFile, repairs: list[Loss]) -> tuple[list[str], NDArray[n
     for row in np.flatnonzero(file.ids.array.is_null().to_numpy(zero_copy_only=False)).tolist():
         fault(row, "id", "there is none; expected the image's id")
     for key in ("width", "height"):
-        values = pull([section], key)
-        for row in whole(values, 0, _PIXELS_MOST)[1]:
-            fault(row, key, f"found {values[row]}; expected a number of pixels")
+        for row in whole([section], key, 0, _PIXELS_MOST)[1]:
+            value = getattr(section.objects[row], section.keys[key])
+            fault(row, key, f"found {value}; expected a number of pixels")
     for row, value in _repeated(file.ids.array.to_pylist()) if _repeats(file.ids.array) else ():
         fault(row, "id", f"the id {value!r} is used twice; expected each image's id once")
-    good = np.setdiff1d(np.arange(len(names)), np.fromiter(faults, np.int64, len(faults)))
+    good = np.delete(np.arange(len(names)), list(faults))
     given = names if not faults else [names[row] for row in good.tolist()]
     clean = safe_paths(given)
     if clean is not given and clean != given:
@@ -213,21 +213,29 @@ def _enter(
     """Give every good image its row; those of a path that the split has already share its row."""
     known = rows.by_path.setdefault(file.split, {})
     start = len(rows.objects)
-    fresh = [at for at, name in enumerate(names) if name not in known] if known else range(len(names))
-    known.update(zip([names[at] for at in fresh], range(start, start + len(fresh)), strict=True))
-    file.rows = np.full(len(file.section.objects), -1, np.int64)
-    file.rows[good] = np.fromiter((known[name] for name in names), np.int64, len(names))
-    objects = [file.section.objects[at] for at in good.tolist()]
+    every = file.section.objects
+    file.rows = np.full(len(every), -1, np.int64)
+    if not known and len(good) == len(every):  # most files: the first of its split, without a fault
+        fresh: Sequence[int] = range(len(names))
+        file.rows[:] = np.arange(start, start + len(names))
+        new = every
+        rows.sections.append(file.section)
+    else:
+        fresh = [at for at, name in enumerate(names) if name not in known]
+        objects = [every[at] for at in good.tolist()]
+        new = [objects[at] for at in fresh]
+        index = [file.section.place(int(good[at])) for at in fresh]
+        rows.sections.append(replace(file.section, objects=new, index=index))
+    known.update(zip((names[at] for at in fresh), range(start, start + len(fresh)), strict=True))
     if len(fresh) < len(names):
+        file.rows[good] = np.fromiter((known[name] for name in names), np.int64, len(names))
         repairs += _differences(file, objects, rows)
-    new = [objects[at] for at in fresh]
-    rows.sections.append(
-        replace(file.section, objects=new, index=[file.section.place(int(good[at])) for at in fresh])
-    )
+    elif new is not every:
+        file.rows[good] = np.arange(start, start + len(fresh))
     rows.objects += new
     rows.urls.append(file.url)
     rows.places += [file.prefix + names[at] for at in fresh]
-    for kind in {type(item) for item in objects[:1]}:
+    for kind in {type(item) for item in every[:1]}:
         rows.keys[kind] = file.section.keys
 
 
@@ -264,22 +272,9 @@ def _shared(by_path: dict[str | None, dict[str, int]]) -> bool:
     return len(set().union(*by_path.values())) < sum(map(len, by_path.values()))
 
 
-def _sizes_missing(rows: _Rows) -> list[Loss]:
-    count = sum(value == 0 for key in ("width", "height") for value in pull(rows.sections, key))
-    if not count:
-        return []
-    return [
-        Loss(
-            code="size.zero",
-            field="image",
-            kind="change",
-            reason="a width or height of 0 stands for an unknown one, and is null here",
-            count=count,
-        )
-    ]
-
-
-def _columns(rows: _Rows, shared: bool) -> tuple[dict[str, pa.Array], dict[str, AnyFeature]]:
+def _columns(
+    rows: _Rows, shared: bool, repairs: list[Loss]
+) -> tuple[dict[str, pa.Array], dict[str, AnyFeature]]:
     names = [
         f"{split}/{name}" if shared and split else name
         for split, known in rows.by_path.items()
@@ -290,12 +285,12 @@ def _columns(rows: _Rows, shared: bool) -> tuple[dict[str, pa.Array], dict[str, 
     )
     if not (np.diff(order) == 1).all():  # a later file added images to an earlier split
         names = [names[at] for at in np.argsort(order).tolist()]
-    sizes = {key: _size(rows, key) for key in ("width", "height")}
+    sizes = {key: _size(rows, key, repairs) for key in ("width", "height")}
     image = pa.StructArray.from_arrays(
         [pa.array(rows.places, pa.string()), sizes["width"], sizes["height"]],
         fields=list(features.Image().arrow),
     )
-    found = ids(pull(rows.sections, "id"))
+    found = id_column(rows.sections, "id")
     columns = {"id": pa.array(names, pa.string()), "image": image, "split": None, "image_id": found.array}
     number: AnyFeature = (
         features.Json(source="id")
@@ -311,9 +306,21 @@ def _columns(rows: _Rows, shared: bool) -> tuple[dict[str, pa.Array], dict[str, 
     return columns, described
 
 
-def _size(rows: _Rows, key: str) -> pa.Array:
-    pixels, _ = whole(pull(rows.sections, key), 0, _PIXELS_MOST)
-    return pc.if_else(pc.equal(pixels, 0), pa.scalar(None, pa.int64()), pixels).cast(pa.int32())
+def _size(rows: _Rows, key: str, repairs: list[Loss]) -> pa.Array:
+    pixels, _ = whole(rows.sections, key, 0, _PIXELS_MOST)
+    unknown = pc.equal(pixels, 0)
+    if count := pc.sum(unknown).as_py():
+        repairs.append(
+            Loss(
+                code="size.zero",
+                field="image",
+                kind="change",
+                reason="a width or height of 0 stands for an unknown one, and is null here",
+                count=count,
+            )
+        )
+        pixels = pc.if_else(unknown, pa.scalar(None, pa.int64()), pixels)
+    return pixels.cast(pa.int32())
 
 
 def _split_column(by_path: dict[str | None, dict[str, int]], splits: tuple[str, ...]) -> pa.Array:
@@ -337,7 +344,7 @@ def _extras(
         if key in IMAGE_KEYS:
             continue
         name = f"coco_{key}" if key in columns or key in reserved else key
-        found = infer(pull(sections, key), source=None if name == key else key)
+        found = column(sections, key, source=None if name == key else key)
         columns[name], described[name] = found.array, found.feature
         if found.nulls:
             nulls.append(key)

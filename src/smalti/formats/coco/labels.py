@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from smalti.errors import DataError, listed
-from smalti.formats.coco.columns import Ids, ids, lookup, pull
+from smalti.formats.coco.columns import Ids, id_column, lookup
 from smalti.formats.coco.members import Members, members
 from smalti.formats.report import Loss
 
@@ -41,7 +41,6 @@ class LabelFile:
         category_ids: The ids of the file's categories.
         rows: The sample row of each annotation; -1 where its image was left out or is unknown.
         codes: Positions in `category_ids`; -1 for none.
-        ids: The annotations' ids.
         bad: Annotations that are left out.
         faults: The errors of those that are at fault themselves.
     """
@@ -53,7 +52,6 @@ class LabelFile:
     category_ids: Ids | None = None
     rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     codes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    ids: Ids | None = None
     bad: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     faults: list[DataError] = field(default_factory=list)
 
@@ -68,16 +66,14 @@ class LabelFile:
             return
         section = self.section
         self.faults += section.faults
-        wanted = ids(pull([section], "image_id"))
+        wanted = id_column([section], "image_id")
         found = lookup(wanted, self.images.ids)
         known = self.images.rows
         self.rows = np.where(found >= 0, known[found] if len(known) else -1, -1)
         self.bad = self.rows < 0
         self._complain("image_id", np.flatnonzero(found < 0), wanted, self.images.ids, "image")
-        if "id" in section.keys:
-            self.ids = ids(pull([section], "id"))
         if "category_id" in section.keys and self.category_ids is not None:
-            given = ids(pull([section], "category_id"))
+            given = id_column([section], "category_id")
             self.codes = lookup(given, self.category_ids)
             there = given.array.is_valid().to_numpy(zero_copy_only=False)
             unknown = np.flatnonzero((self.codes < 0) & there)
@@ -85,6 +81,11 @@ class LabelFile:
             self.bad[unknown] = True
         else:
             self.codes = np.full(len(section.objects), -1, np.int64)
+
+    @property
+    def ids(self) -> Ids | None:
+        """The annotations' ids, for joining files of one split."""
+        return id_column([self.section], "id") if self.section and "id" in self.section.keys else None
 
     def _complain(self, key: str, at: NDArray[np.int64], given: Ids, known: Ids, what: str) -> None:
         there = listed(known.array.to_pylist()) if len(at) else ""
@@ -217,9 +218,10 @@ def same_objects(first: LabelFile, second: LabelFile) -> bool:
     """Whether the annotations that two files of a split share by id are the same objects."""
     if first.section is None or second.section is None:
         return True
-    if first.ids is None or second.ids is None:
+    ours, theirs = first.ids, second.ids
+    if ours is None or theirs is None:
         return False
-    at = lookup(second.ids, first.ids)
+    at = lookup(theirs, ours)
     there = np.flatnonzero(at >= 0)
     if not len(there):
         return True
@@ -243,9 +245,9 @@ def _join_by_id(
     for number, (file, section) in enumerate(held):
         base = bases.setdefault(file.images.split, number)
         first, first_section = held[base]
-        if base == number or first.ids is None or file.ids is None:
+        if base == number or (theirs := first.ids) is None or (ours := file.ids) is None:
             continue
-        at = lookup(file.ids, first.ids)
+        at = lookup(ours, theirs)
         there = np.flatnonzero(at >= 0)
         here, there = at[there] + starts[base], there + starts[number]
         merged[there] = True

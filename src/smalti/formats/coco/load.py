@@ -11,7 +11,7 @@ import numpy as np
 from smalti.errors import DataError, EmptySourceError
 from smalti.formats.coco import classes
 from smalti.formats.coco.columns import pull
-from smalti.formats.coco.decode import Decoded, decode_file
+from smalti.formats.coco.decode import Decoded, decode_file, forget
 from smalti.formats.coco.faults import malformed
 from smalti.formats.coco.fields import File, field_name, fields_of
 from smalti.formats.coco.images import ImageFile, Samples, samples
@@ -118,6 +118,8 @@ def _all_decoded(
     for source in found:
         try:
             files.append(_decoded(root, source, seen, skip=skip))
+            if len(found) > 1:  # the pages of one file may stay until its columns are made
+                forget(files[-1].decoded)
         except DataError as error:
             if not skip:
                 raise
@@ -132,7 +134,7 @@ def _let_go(file: File) -> None:
     for section in (file.decoded.images, file.decoded.annotations):
         if section is not None:
             section.objects = []
-            section.forget()
+    forget(file.decoded)
 
 
 def _decoded(root: Location, source: Source, seen: list[Decoded], *, skip: bool) -> File:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from msgspec import UNSET, Raw
 
-from smalti.formats.coco.columns import Ids, IdType, floats, ids, infer, pull, whole
+from smalti.formats.coco.columns import Ids, IdType, box_values, column, floats, id_column, pull, whole
 from smalti.formats.coco.shapes import OBJECT, Shapes, boxes
 from smalti.formats.coco.texts import NOTHING, Texts, texts_of
 from smalti.formats.report import Loss
@@ -18,7 +17,7 @@ from smalti.schema import features
 from smalti.schema.types import BBOX
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from smalti.schema.categories import Categories
     from smalti.schema.features import Json, Value
 
-RAW_MEMBERS = ("bbox", "segmentation", "keypoints")
+RAW_MEMBERS = ("segmentation", "keypoints")
 # Members of a field without any object, so that it has columns at all.
 CHUNK = 65_536  # raw values looked at before the file's pages are given back
 _USUAL = ("id", "category", "bbox", "area", "iscrowd")
@@ -88,7 +87,9 @@ def members(sections: Sequence[Section], *, captions: bool) -> Members:
     for key in dict.fromkeys(key for section in sections for key in section.keys):
         if key == "image_id" or (key == "category_id" and not captions):
             continue
-        if key in RAW_MEMBERS and not captions:
+        if key == "bbox" and not captions:
+            _take_boxes(found, sections)
+        elif key in RAW_MEMBERS and not captions:
             _take_texts(found, key, sections)
         elif key == "id":
             _take_ids(found, sections)
@@ -97,35 +98,56 @@ def members(sections: Sequence[Section], *, captions: bool) -> Members:
                 [None if text is UNSET else text for text in pull(sections, key)], pa.string()
             )
             found.names[key] = key
-        elif captions or any(key in section.raw for section in sections) or key == "caption":
+        elif captions or any(section.types.get(key) is Raw for section in sections) or key == "caption":
             _take_extra(found, key, sections, captions=captions)
         else:
             _take_number(found, key, sections)
     return found
 
 
+def _take_boxes(found: Members, sections: Sequence[Section]) -> None:
+    made, done, missing, null = [pa.nulls(0, BBOX)], 0, 0, 0
+    for section in sections:
+        if (values := box_values(section, "bbox")) is not None:
+            sides = [pa.array(np.ascontiguousarray(values[:, axis])) for axis in range(4)]
+            made.append(pa.StructArray.from_arrays(sides, fields=list(BBOX)))
+            done += len(values)
+            continue
+        texts = texts_of([section], "bbox")
+        for rows, firsts in _looked_at(texts, [section]):
+            read, some = Shapes(), texts.take(rows)
+            made.append(boxes(read, some, firsts))
+            found.faults |= {done + int(rows[row]): fault for row, fault in read.faults.items()}
+            missing += int(np.count_nonzero(some.start < 0))
+            null += int(np.count_nonzero((firsts == NOTHING) & (some.start >= 0)))
+        done += len(texts)
+    if null:
+        _note_nulls(found, "bbox", null, mixed=missing > 0)
+    found.names["bbox"] = "bbox"
+    found.columns["bbox"] = pa.concat_arrays(made)
+
+
 def _take_texts(found: Members, key: str, sections: Sequence[Section]) -> None:
     texts = texts_of(sections, key)
     firsts = np.zeros(len(texts), np.uint8)
-    boxes_found = [pa.array([], BBOX)]
-    for start in range(0, len(texts), CHUNK):
-        rows = np.arange(start, min(start + CHUNK, len(texts)))
-        some = texts.take(rows)
-        firsts[rows] = some.firsts()
-        if key == "bbox":
-            read = Shapes()
-            boxes_found.append(boxes(read, some, firsts[rows]))
-            found.faults |= {start + row: fault for row, fault in read.faults.items()}
-        for section in sections:
-            section.forget()
+    for rows, some in _looked_at(texts, sections):
+        firsts[rows] = some
     missing = texts.start < 0
     if null := int(np.count_nonzero((firsts == NOTHING) & ~missing)):
         _note_nulls(found, key, null, mixed=bool(missing.any()))
-    found.names[key] = key
-    if key == "bbox":
-        found.columns[key] = pa.concat_arrays(boxes_found)
-    else:
-        found.texts[key], found.firsts[key] = texts, firsts
+    found.names[key], found.texts[key], found.firsts[key] = key, texts, firsts
+
+
+def _looked_at(
+    texts: Texts, sections: Sequence[Section]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+    """The first bytes of raw values, some rows at a time; the pages of files that gave theirs back go again."""
+    for start in range(0, len(texts), CHUNK):
+        rows = np.arange(start, min(start + CHUNK, len(texts)))
+        yield rows, texts.take(rows).firsts()
+        for section in sections:
+            if not section.resident:
+                section.forget()
 
 
 def _note_nulls(found: Members, key: str, count: int, *, mixed: bool) -> None:
@@ -144,7 +166,7 @@ def _note_nulls(found: Members, key: str, count: int, *, mixed: bool) -> None:
 
 
 def _take_ids(found: Members, sections: Sequence[Section]) -> None:
-    given = ids(pull(sections, "id"))
+    given = id_column(sections, "id")
     found.names["id"] = "id"
     if given.type != "int64":
         found.columns["id"], found.id_type = given.array, given.type
@@ -196,29 +218,26 @@ def _renew(values: NDArray[np.int64], valid: NDArray[np.bool_]) -> int:
 def _take_extra(found: Members, key: str, sections: Sequence[Section], *, captions: bool) -> None:
     taken = {"id", "caption"} if captions else set(features.OBJECT_MEMBERS)
     name = f"coco_{key}" if key in taken else key
-    values = [
-        value if value is UNSET or isinstance(value, Raw) else Raw(msgspec.json.encode(value))
-        for value in pull(sections, key)
-    ]
-    column = infer(values, source=None if name == key else key)
-    found.columns[name], found.attributes[name], found.names[key] = column.array, column.feature, name
-    if column.nulls:
+    made = column(sections, key, source=None if name == key else key)
+    found.columns[name], found.attributes[name], found.names[key] = made.array, made.feature, name
+    if made.nulls:
         found.nulls.append(key)
 
 
 def _take_number(found: Members, key: str, sections: Sequence[Section]) -> None:
-    values = pull(sections, key)
     found.names[key] = key
     if key == "track_id":
-        found.columns[key] = _track_ids(found, ids(values))
+        found.columns[key] = _track_ids(found, id_column(sections, key))
     elif key == "iscrowd":
-        flags, bad = whole(values, 0, 1)
+        flags, bad = whole(sections, key, 0, 1)
         found.columns[key] = flags.cast(pa.bool_())
-        found.faults |= {row: (".iscrowd", f"found {values[row]}; expected 0 or 1") for row in bad}
+        given = pull(sections, key) if bad else []
+        found.faults |= {row: (".iscrowd", f"found {given[row]}; expected 0 or 1") for row in bad}
     else:
-        found.columns[key] = floats(values)
+        found.columns[key] = floats(sections, key)
     if not found.columns[key].null_count:
         return
+    values = pull(sections, key)
     explicit = sum(value is None for value in values)
     if explicit:
         _note_nulls(found, key, explicit, mixed=any(value is UNSET for value in values))
