@@ -127,6 +127,22 @@ def test_rows__faults_name_their_line(read: Any, line: str, reason: str) -> None
         read(BOX, line)
 
 
+@pytest.mark.parametrize(
+    ("line", "yaml", "options", "reason"),
+    [
+        (f"{BOX} 1.5", YAML, {"extra_column": "track_id"}, "a whole number for track_id"),
+        (f"{BOX} 1e18", YAML, {"extra_column": "track_id"}, "a whole number for track_id"),
+        (f"{BOX} 0.5 0.5 0.98", YAML + "kpt_shape: [1, 3]\n", {}, "0, 1 or 2 for a keypoint's visibility"),
+    ],
+)
+def test_rows__numbers_are_never_rounded_to_fit(
+    read: Any, line: str, yaml: str, options: Any, reason: str
+) -> None:
+    with pytest.raises(sm.errors.DataError, match=rf"a\.txt, line 1: expected {reason}"):
+        read(line, yaml=yaml, **options)
+    assert read(line, yaml=yaml, on_error="skip", **options) == []
+
+
 def test_rows__faults_are_skipped_and_counted(make: Any) -> None:
     lines = [BOX, "0 0.5 0.5 0.5", "5 0.5 0.5 0.5 0.5", "cat 1 1 1 1", BOX]
     root = make({"data.yaml": YAML, "images/a.png": (16, 8), "labels/a.txt": "\n".join(lines)})
@@ -164,6 +180,7 @@ def test_text_rows__names_with_blanks_and_headings(text: Any, rows: Any) -> None
         (f"{TEXT} cow 0", r"a\.txt, line 2: found the class 'cow', expected one of 'small vehicle', 'dog'"),
         ("1 1 5 1 5 5 1 dog", r"a\.txt, line 2: expected x1 y1 x2 y2 x3 y3 x4 y4 class-name difficulty"),
         ("1 1 5 1 5 5 1 five dog 0", r"a\.txt, line 2: found 'five', expected a finite number"),
+        (f"{TEXT} dog 0.5", r"a\.txt, line 2: expected a whole number for difficulty"),
         (f"{TEXT} dog hard", r"a\.txt, line 2: found 'hard', expected a finite number"),
     ],
 )

@@ -15,7 +15,7 @@ from smalti.formats.yolo import classify, text_rows
 from smalti.formats.yolo.layout import Layout, all_text, find_items
 from smalti.formats.yolo.members import member_arrays
 from smalti.formats.yolo.options import YoloOptions
-from smalti.formats.yolo.tasks import RowShape, find_shape, refuse_wrong, text_shape
+from smalti.formats.yolo.tasks import RowShape, find_shape, refuse_odd, refuse_wrong, text_shape
 from smalti.formats.yolo.yaml_file import DataYaml, read_names, read_yaml
 from smalti.schema import features
 from smalti.schema.build import list_column
@@ -242,15 +242,17 @@ class _Reading:
         return (self.context.base / item.label).url if item.label else self.context.base.url
 
     def _sound(self, rows: Rows, items: Sequence[Item]) -> Rows:
-        """The rows whose number of columns fits the task."""
-        wrong = self.context.shape.wrong(rows)
-        if not len(wrong):
-            return rows
-        self._fail(refuse_wrong(self.context.shape, rows, [self._url(item) for item in items]))
-        self.objects_skipped += len(wrong)
-        keep = np.ones(len(rows), bool)
-        keep[wrong] = False
-        return rows.only(keep)
+        """The rows whose columns fit the task, in their number and in what they hold."""
+        shape = self.context.shape
+        for find, refuse in ((shape.wrong, refuse_wrong), (shape.odd, refuse_odd)):
+            if not len(wrong := find(rows)):
+                continue
+            self._fail(refuse(shape, rows, [self._url(item) for item in items]))
+            self.objects_skipped += len(wrong)
+            keep = np.ones(len(rows), bool)
+            keep[wrong] = False
+            rows = rows.only(keep)
+        return rows
 
     def _codes(self, rows: Rows, items: Sequence[Item]) -> np.ndarray:
         """The class of each row as a position in the class table, -1 where it has none."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Extra = Literal["score", "track_id", "difficulty"]
 
+EXACT = 2**53  # whole numbers up to here are exact as doubles
+
 
 @dataclass(frozen=True, slots=True)
 class RowShape:
@@ -95,6 +97,17 @@ class RowShape:
         points = count - 1 - (self.extra is not None)
         polygon = (points >= 6) & (points % 2 == 0)
         return np.flatnonzero(~polygon & ~(self.is_box(rows) & self.boxes))
+
+    def odd(self, rows: Rows) -> np.ndarray:
+        """Positions of rows with a number that is none of its kind; the rows have the right columns."""
+        bad = np.zeros(len(rows), bool)
+        if self.extra in {"track_id", "difficulty"} and len(rows):
+            last = rows.column(-1)
+            bad |= (last != np.round(last)) | (np.abs(last) > EXACT)
+        if self.kpt_shape and self.kpt_shape[1] == 3:
+            for point in range(self.kpt_shape[0] if len(rows) else 0):
+                bad |= ~np.isin(rows.column(7 + 3 * point), (0, 1, 2))
+        return np.flatnonzero(bad)
 
     @property
     def expected(self) -> str:
@@ -195,4 +208,15 @@ def refuse_wrong(shape: RowShape, rows: Rows, names: Sequence[str]) -> list[Data
             hint="name what the rows are with task=",
         )
         for row in shape.wrong(rows).tolist()
+    ]
+
+
+def refuse_odd(shape: RowShape, rows: Rows, names: Sequence[str]) -> list[DataError]:
+    """An error for every row with a number that is none of its kind."""
+    what = "0, 1 or 2 for a keypoint's visibility" if shape.kpt_shape else ""
+    if shape.extra in {"track_id", "difficulty"}:
+        what = f"{what} and " * bool(what) + f"a whole number for {shape.extra}"
+    return [
+        DataError(f"expected {what}", file=names[rows.file[row]], position=f"line {rows.line[row]}")
+        for row in shape.odd(rows).tolist()
     ]
