@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from smalti._progress import track
 from smalti.dataset.dataset import Dataset
+from smalti.engines.local import ordered
 from smalti.errors import EmptySourceError, OptionError
 from smalti.formats import options as format_options
 from smalti.formats import registry
@@ -216,11 +217,10 @@ def _reader(
     return found.reader(place, None if media is None else Location.parse(media), options, on_error)
 
 
-def _parts(reader: Reader[Any], plan: Plan, schema: Schema) -> Iterator[PartRead]:
-    """Read the parts one by one; a source that gives no sample at all is an error."""
+def _parts(reader: Reader[Any], plan: Plan, schema: Schema, workers: int | None = None) -> Iterator[PartRead]:
+    """Read the parts, in their order; a source that gives no sample at all is an error."""
     samples = 0
-    for part in plan.parts:
-        read = reader.read(part, schema)
+    for read in ordered(lambda part: reader.read(part, schema), plan.parts, workers):
         samples += len(read.batch)
         yield read
     if not samples:

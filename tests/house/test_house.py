@@ -26,6 +26,7 @@ FLOORS = {
     "storage": 2,
     "dataset": 3,
     "formats": 3,
+    "engines": 4,
     "view": 4,
     "io": 5,
     "testing": 5,

@@ -170,7 +170,7 @@ class Reader(ABC, Generic[OptionsT]):
 
     @abstractmethod
     def read(self, part: Part, schema: Schema) -> PartRead:
-        """Read a part.
+        """Read a part. Several threads may do so at once.
 
         Args:
             part: A part of the plan.
@@ -217,9 +217,14 @@ class Writer(ABC, Generic[OptionsT]):
         options: The format's options.
         single_file: The name the target's one file shall have; null: the target is a folder.
 
+    Attributes:
+        needs_images: What is written is the images themselves: their folders are the labels, say.
+
     Raises:
         OptionError: The options do not fit the schema, or leave more than one answer.
     """
+
+    needs_images: bool = False
 
     def __init__(self, schema: Schema, options: OptionsT, single_file: str | None = None) -> None:
         self.schema = schema

@@ -111,6 +111,11 @@ class Export:
             raise OptionError(f"media={self.media!r}: use copy, link, symlink, reference or none")
         if self.on_loss not in {"warn", "error", "ignore"}:
             raise OptionError(f"on_loss={self.on_loss!r}: use warn, error or ignore")
+        if self.writer.needs_images and self.media in {"reference", "none"}:
+            raise OptionError(
+                f"media={self.media!r} would write nothing: {self.format.info.title} keeps these labels in the"
+                " places of the images; use copy, link or symlink"
+            )
         self._refuse_own_source()
         self.wanted = self.writer.wants()
         self._declared = self.writer.losses()

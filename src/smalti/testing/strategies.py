@@ -6,6 +6,7 @@ shrinks to the fewest samples, objects and digits (https://hypothesis.readthedoc
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,7 @@ def shapes() -> SearchStrategy[Shape]:
 
 def numbers(low: float, high: float) -> SearchStrategy[float]:
     """Numbers of a range: short decimals as annotation tools print them, and full doubles."""
-    short = st.integers(round(low * 100), round(high * 100)).map(lambda cents: cents / 100)
+    short = st.integers(math.ceil(low * 100), math.floor(high * 100)).map(lambda cents: cents / 100)
     return short | st.floats(low, high, allow_nan=False, allow_subnormal=False)
 
 

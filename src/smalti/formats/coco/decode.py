@@ -109,7 +109,7 @@ def decode_file(place: Location, *, results: bool, skip: bool) -> Decoded:
     Raises:
         DataError: It is not JSON, or not of COCO's form; with the place.
     """
-    with place.mmap() as view, _quiet():
+    with place.mmap() as view:
         start = len(BOM) if view[:3] == BOM else 0
         body = view[start:]
         try:
@@ -304,7 +304,7 @@ def _top(found: Any, top: Spec) -> dict[str, Raw]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the cycle collector, which would walk the growing pile of objects again and again."""
     was = gc.isenabled()
     gc.disable()

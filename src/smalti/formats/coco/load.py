@@ -11,7 +11,7 @@ import numpy as np
 from smalti.errors import DataError, EmptySourceError
 from smalti.formats.coco import classes
 from smalti.formats.coco.columns import pull
-from smalti.formats.coco.decode import Decoded, decode_file, forget
+from smalti.formats.coco.decode import Decoded, decode_file, forget, quiet
 from smalti.formats.coco.faults import malformed
 from smalti.formats.coco.fields import File, field_name, fields_of
 from smalti.formats.coco.images import ImageFile, Samples, samples
@@ -69,7 +69,8 @@ def load(root: Location, media: Location | None, options: CocoOptions, *, skip: 
     """
     seen: list[Decoded] = []
     try:
-        return _loaded(root, media, options, seen, skip=skip)
+        with quiet():
+            return _loaded(root, media, options, seen, skip=skip)
     except (UnicodeDecodeError, msgspec.DecodeError) as error:
         # The first pass over a file skips unknown values without looking into their text.
         raise malformed(seen, str(error)) from error

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from msgspec import Raw
 
 from smalti.errors import DataError
-from smalti.formats.coco.numeric import Numbers, complaint, misfits, numbers, shown
+from smalti.formats.coco.numeric import Numbers, complaint, misfits, numbers_of, shown
 from smalti.formats.coco.texts import NOTHING, Texts
 from smalti.formats.report import Loss
 from smalti.geometry import rle
@@ -105,7 +105,7 @@ def _lists(
 ) -> tuple[Numbers, NDArray[np.int64]]:
     """The numbers of the texts at some rows; rows that do not fit are noted and left out."""
     some = texts.take(at)
-    read = numbers(some.joined(), len(some))
+    read = numbers_of(some)
     if read is None:
         bad = misfits(some)
         for place in bad:
@@ -113,7 +113,7 @@ def _lists(
             found.faults[int(at[place])] = (f".{key}{where}", reason)
         at = np.delete(at, bad)
         some = texts.take(at)
-        read = numbers(some.joined(), len(some))
+        read = numbers_of(some)
     if read is None:
         raise DataError(f"{key} cannot be read; expected lists of numbers")
     fits = check(read)
@@ -122,7 +122,7 @@ def _lists(
     for place in np.flatnonzero(~fits).tolist():
         found.faults[int(at[place])] = _unfit(key, some.one(place), expected)
     some = some.take(np.flatnonzero(fits))
-    return numbers(some.joined(), len(some)) or read, at[fits]
+    return numbers_of(some) or read, at[fits]
 
 
 def _unfit(key: str, text: bytes, expected: str) -> tuple[str, str]:

@@ -43,13 +43,17 @@ def box_values(encoder: Encoder) -> np.ndarray:
     xywh = _boxes(encoder)
     width, height = encoder.size.T
     if encoder.options.outside != "keep":
-        cut = boxes.clip(xywh, width, height)
-        out = (np.abs(cut - xywh) > PRINTED * np.tile(encoder.size, 2)).any(axis=1)
+        slack = PRINTED * encoder.size
+        ends = xywh[:, :2] + xywh[:, 2:]
+        out = ((xywh[:, :2] < -slack) | (ends > encoder.size + slack)).any(axis=1)
+        at = np.flatnonzero(out)
+        cut = boxes.clip(xywh[at], width[at], height[at])
         if encoder.options.outside == "clip":
-            gone = out & ((cut[:, 2] <= 0) | (cut[:, 3] <= 0))
+            gone = np.zeros(len(out), bool)
+            gone[at] = (cut[:, 2:] <= 0).any(axis=1)
             encoder.drop(gone, "box.empty", "bbox", "nothing of the box lies in the image")
         encoder.outside(out, "bbox", "box")
-        xywh = np.where(out[:, None], cut, xywh)
+        xywh[at] = cut
     return encoder.finish(boxes.normalize(boxes.xywh_to_cxcywh(xywh), width, height), "bbox")
 
 

@@ -65,6 +65,7 @@ class YoloWriter(Writer[YoloOptions]):
         self.taken: set[str] = set()
         if options.task == "classify":
             self.task, self.name = "classify", classify.label_field(schema, options.field)
+            self.needs_images = True
             return
         self.name = _object_field(schema, options.field)
         self.feature = schema.objects(self.name)
@@ -188,9 +189,10 @@ class YoloWriter(Writer[YoloOptions]):
             ids = pc.replace_substring_regex(ids, "^[^/]*/", "")
         used = {split: self.folder(split) for split in pc.unique(splits).to_pylist()}
         which = pc.index_in(splits, pa.array(list(used)))
-        images = pc.binary_join_element_wise(pa.array(list(used.values())).take(which), ids, "")
+        folders = pa.array(list(used.values())).take(which)
+        images = pc.binary_join_element_wise(folders, ids, "")
         stems = pc.replace_substring_regex(images, r"\.[^./]*$", "")
-        keys = pc.utf8_lower(pc.utf8_normalize(stems, "NFC")).to_pylist()
+        keys = _same_name(stems)
         losses: list[Loss] = []
         if len(set(keys)) == len(keys) and self.taken.isdisjoint(keys):
             self.taken.update(keys)
@@ -201,7 +203,10 @@ class YoloWriter(Writer[YoloOptions]):
         labels = pc.binary_join_element_wise(stems, ".txt", "")
         if all(folder.startswith("images/") for folder in used.values()):
             # The last one, as readers do: an image's own folders may be called images, too.
-            labels = pc.replace_substring_regex(labels, "^((?:.*/)?)images/", r"\1labels/")
+            if pc.any(pc.greater(pc.count_substring(labels, "images/"), 1)).as_py():
+                labels = pc.replace_substring_regex(labels, "^((?:.*/)?)images/", r"\1labels/")
+            else:
+                labels = pc.replace_substring(labels, "images/", "labels/", max_replacements=1)
         return labels.to_pylist(), names, losses
 
     def _free(self, image: str, losses: list[Loss]) -> str:
@@ -310,3 +315,10 @@ def _refuse_extra(feature: features.Objects, extra: str | None) -> None:
         raise OptionError(f"extra_column={extra!r}: the objects have no {extra}; leave the option out")
     if extra == "track_id" and feature.id_type != "int64":
         raise OptionError("extra_column='track_id': the track ids are text, and rows hold numbers alone")
+
+
+def _same_name(stems: pa.Array) -> list[str]:
+    """Names as file systems compare them that know neither case nor a character's two forms."""
+    if pc.all(pc.string_is_ascii(stems)).as_py():
+        return pc.ascii_lower(stems).to_pylist()
+    return pc.utf8_lower(pc.utf8_normalize(stems, "NFC")).to_pylist()
