@@ -79,14 +79,12 @@ def convert(
         dry_run=dry_run,
         **options,
     )
-    if on_loss is OnLoss.ignore:
-        report.losses = []
     if json:
         sys.stdout.write(report.to_json() + "\n")
+    elif on_loss is OnLoss.ignore:
+        sys.stdout.writelines(f"{line}\n" for line in report.lines())
     else:
-        from rich.console import Console
-
-        Console().print(report)
+        flags.console().print(report)
     if picture is not None and not dry_run:
         _draw(target, to or report.target_format, media_root, options, picture, quiet=json)
 

@@ -1,13 +1,26 @@
-"""Flags of formats: ``--kpt-shape 17 --crowds=keep`` to keyword arguments."""
+"""What commands share: flags of formats (``--kpt-shape 17 --crowds=keep``), and where they print."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from smalti.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+
+
+PLAIN_WIDTH = 120  # columns, where the output is no terminal
+
+
+def console() -> Console:
+    """Where a command prints; tables in a pipe or a file are as wide as they need to be."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
 
 
 def parse(words: Sequence[str]) -> dict[str, Any]:

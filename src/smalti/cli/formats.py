@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from smalti.cli import flags
+
 
 def formats(
     name: Annotated[str | None, typer.Argument(help="One format, for its layout and options.")] = None,
@@ -20,10 +22,9 @@ def formats(
     if json:
         sys.stdout.write(json_module.dumps(facts, indent=2) + "\n")
         return
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = flags.console()
     table = Table("name", "title", "reads", "writes", "files")
     for fact in facts:
         marks = ["yes" if fact[verb] else "no" for verb in ("reads", "writes")]

@@ -152,8 +152,11 @@ class Report:
             )
         if self.media:
             lines.append("images: " + ", ".join(f"{count:,} {what}" for what, count in self.media.items()))
-        if self.target_format and self.lossless:
-            lines.append("nothing was lost")
+        if self.target_format:
+            kinds = len(self.losses)
+            lines.append(
+                f"{kinds} kinds of loss" if kinds > 1 else "1 kind of loss" if kinds else "nothing was lost"
+            )
         return lines
 
     def _rows(self) -> list[tuple[str, str, str, str, str]]:
