@@ -38,13 +38,11 @@ DOORS = {"dataset/dataset.py"}  # verbs that lead up; they import what they lead
 FRONT = "__init__.py"  # the package's own: names are looked up when they are first used
 
 LONGEST_MODULE = 400  # lines
-LONGEST_FUNCTION = 40  # lines
+LONGEST_FUNCTION = 40  # lines, its docstring aside
 LONG_MODULES: dict[str, str] = {}  # path: reason
-LONG_FUNCTIONS: dict[str, str] = {  # path::name: reason
-    "io.py::read": "a public signature with its docstring; the body is a sequence of calls",
-    "io.py::write": "a public signature with its docstring; the body is a sequence of calls",
-    "io.py::convert": "a public signature with its docstring; the body is a sequence of calls",
-}
+LONG_FUNCTIONS: dict[str, str] = {
+    "cli/convert.py::convert": "a command's flags are its parameters; the body is a call",
+}  # path::name: reason
 
 
 def _path(file: Path) -> str:
@@ -137,12 +135,19 @@ def test_sizes__modules_are_short(path: str) -> None:
     assert (lines > LONGEST_MODULE) == (path in LONG_MODULES), f"{path} has {lines} lines"
 
 
+def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    first = node.body[0]
+    if ast.get_docstring(node) is None:
+        return 0
+    return (first.end_lineno or first.lineno) - first.lineno + 1
+
+
 def _long_functions() -> dict[str, int]:
     found = {}
     for file in MODULES:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1 - _docstring_lines(node)
                 if lines > LONGEST_FUNCTION:
                     found[f"{_path(file)}::{node.name}"] = lines
     return found

@@ -11,7 +11,7 @@ from smalti.schema import features
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from smalti.dataset.dataset import Dataset
     from smalti.formats.report import Loss
@@ -122,16 +122,21 @@ def _object_field(
     for key, one, other in pairs:
         if name not in named and (one is None) != (other is None):
             yield f"{key!r}: {name}: expected {_count(one)}, found {_count(other)}"
-            continue
-        left = iter(one or ())
-        for index, obj in enumerate(other or ()):
-            was = next((o for o in left if equal(o, obj)), None) if fewer else next(left, None)
-            if was is None:
-                yield f"{key!r}: {name}[{index}] was not there: {obj}"
-            elif not equal(was, obj):
-                yield f"{key!r}: {name}[{index}]: expected {was}, found {obj}"
-        if (missing := list(left)) and not fewer:
-            yield f"{key!r}: {name}: missing {missing}"
+        else:
+            yield from (f"{key!r}: {name}{text}" for text in _aligned(one or (), other or (), equal, fewer))
+
+
+def _aligned(one: Any, other: Any, equal: Callable[[Any, Any], bool], fewer: bool) -> Iterator[str]:
+    """Differences of two lists of objects; where some may be missing, the others stay in their order."""
+    left = iter(one)
+    for index, obj in enumerate(other):
+        was = next((o for o in left if equal(o, obj)), None) if fewer else next(left, None)
+        if was is None:
+            yield f"[{index}] was not there: {obj}"
+        elif not equal(was, obj):
+            yield f"[{index}]: expected {was}, found {obj}"
+    if (missing := list(left)) and not fewer:
+        yield f": missing {missing}"
 
 
 def _said(member: str, value: Any) -> Any:

@@ -124,63 +124,76 @@ def samples(files: Sequence[ImageFile], reserved: Collection[str], *, skip: bool
     )
 
 
+class _Faults:
+    """The faults of one file's images: of each the first."""
+
+    def __init__(self, file: ImageFile) -> None:
+        self.file = file
+        self.found: dict[int, DataError] = {}
+
+    def add(
+        self, row: int, key: str, reason: str, hint: str | None = None, kind: type[DataError] = DataError
+    ) -> None:
+        """Note the fault of an image."""
+        place = f"$.images[{self.file.section.place(row)}].{key}"
+        self.found.setdefault(row, kind(reason, file=self.file.url, position=place, hint=hint))
+
+
 def _checked(file: ImageFile, repairs: list[Loss]) -> tuple[list[str], NDArray[np.int64], list[DataError]]:
     """The clean paths of a file's good images, their positions, and the faults of the others."""
     section = file.section
     file.ids = id_column([section], "id")
-    faults: dict[int, DataError] = {}
-
-    def fault(
-        row: int, key: str, reason: str, hint: str | None = None, kind: type[DataError] = DataError
-    ) -> None:
-        place = f"$.images[{section.place(row)}].{key}"
-        faults.setdefault(row, kind(reason, file=file.url, position=place, hint=hint))
-
-    names = pull([section], "file_name")
-    if "file_name" in section.optional or "file_name" not in section.keys:
-        for row, name in enumerate(names):
-            if name is UNSET:
-                fault(
-                    row,
-                    "file_name",
-                    "there is none; expected the image's path",
-                    "LVIS files have coco_url only",
-                )
-        names = ["?" if name is UNSET else name for name in names]
-    for row in unsafe_paths(names):
-        refusal = _refusal(names[row])
-        fault(row, "file_name", refusal.reason, refusal.hint, UnsafePathError)
+    faults = _Faults(file)
+    names = _names(section, faults)
     for row in np.flatnonzero(file.ids.array.is_null().to_numpy(zero_copy_only=False)).tolist():
-        fault(row, "id", "there is none; expected the image's id")
+        faults.add(row, "id", "there is none; expected the image's id")
     for key in ("width", "height"):
         for row in whole([section], key, 0, _PIXELS_MOST)[1]:
             value = getattr(section.objects[row], section.keys[key])
-            fault(row, key, f"found {value}; expected a number of pixels")
+            faults.add(row, key, f"found {value}; expected a number of pixels")
     for row, value in _repeated(file.ids.array.to_pylist()) if _repeats(file.ids.array) else ():
-        fault(row, "id", f"the id {value!r} is used twice; expected each image's id once")
-    good = np.delete(np.arange(len(names)), list(faults))
-    given = names if not faults else [names[row] for row in good.tolist()]
-    clean = safe_paths(given)
-    if clean is not given and clean != given:
-        changed = [old for old, new in zip(given, clean, strict=True) if old != new]
-        if changed:
-            repairs.append(
-                Loss(
-                    code="path.normalised",
-                    field="image",
-                    kind="change",
-                    reason="file_name has back slashes, ./ or the like; the path is kept in its plain form",
-                    count=len(changed),
-                    example=changed[0],
-                )
-            )
+        faults.add(row, "id", f"the id {value!r} is used twice; expected each image's id once")
+    good = np.delete(np.arange(len(names)), list(faults.found))
+    clean = _clean(names if not faults.found else [names[row] for row in good.tolist()], repairs)
     if len(set(clean)) < len(clean):
         for at, name in _repeated(clean):
-            row = int(good[at])
-            fault(row, "file_name", f"the path {name!r} is used twice; expected each image once")
-        keep = [at for at, row in enumerate(good.tolist()) if row not in faults]
+            reason = f"the path {name!r} is used twice; expected each image once"
+            faults.add(int(good[at]), "file_name", reason)
+        keep = [at for at, row in enumerate(good.tolist()) if row not in faults.found]
         good, clean = good[keep], [clean[at] for at in keep]
-    return clean, good, [faults[row] for row in sorted(faults)]
+    return clean, good, [faults.found[row] for row in sorted(faults.found)]
+
+
+def _names(section: Section, faults: _Faults) -> list[str]:
+    """The images' paths as they stand there; missing and unsafe ones are noted."""
+    names = pull([section], "file_name")
+    if not section.has("file_name", str):
+        hint = "LVIS files have coco_url only"
+        for row in (row for row, name in enumerate(names) if name is UNSET):
+            faults.add(row, "file_name", "there is none; expected the image's path", hint)
+        names = ["?" if name is UNSET else name for name in names]
+    for row in unsafe_paths(names):
+        refusal = _refusal(names[row])
+        faults.add(row, "file_name", refusal.reason, refusal.hint, UnsafePathError)
+    return names
+
+
+def _clean(given: list[str], repairs: list[Loss]) -> list[str]:
+    """The paths in their plain form; a change is noted."""
+    clean = safe_paths(given)
+    changed = [] if clean == given else [a for a, b in zip(given, clean, strict=True) if a != b]
+    if changed:
+        repairs.append(
+            Loss(
+                code="path.normalised",
+                field="image",
+                kind="change",
+                reason="file_name has back slashes, ./ or the like; the path is kept in its plain form",
+                count=len(changed),
+                example=changed[0],
+            )
+        )
+    return clean
 
 
 def _refusal(path: str) -> UnsafePathError:
