@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ultralytics.data import utils
 from ultralytics.data.utils import (
     IMG_FORMATS,
     check_cls_dataset,
@@ -21,6 +22,8 @@ from ultralytics.data.utils import (
     img2label_paths,
     verify_image_label,
 )
+
+utils.check_font = lambda _: None  # it would fetch the font of plots
 
 KEPT: list[object] = []  # operators are gone with the library that declares them
 
