@@ -10,6 +10,7 @@ import pyarrow as pa
 from smalti._extras import require
 from smalti.dataset import build, columns, objects, rows, text
 from smalti.dataset.digest import digest
+from smalti.dataset.scan import scan
 from smalti.dataset.source import Source
 from smalti.errors import SchemaError
 from smalti.schema.schema import Schema
@@ -76,6 +77,12 @@ class Dataset:
         """A dataset of samples; see `smalti.dataset.build.from_samples`."""
         table, schema = build.from_samples(samples, categories, media_root)
         return cls(Source(table=table), schema)
+
+    @classmethod
+    def scan(cls, paths: Any) -> Dataset:
+        """A lazy dataset over Parquet files: rows are read when they are asked for; see `smalti.dataset.scan`."""
+        source, schema = scan(paths)
+        return cls(source, schema)
 
     # Looking
 

@@ -23,12 +23,14 @@ class Source:
         table: The rows, when they are in memory.
         files: A `pyarrow.dataset.Dataset`, when they are scanned.
         columns: The columns that a scan reads; null: all.
+        fix: What every batch of a scan needs, whichever of its columns are read.
         steps: What is done with each batch of a scan.
     """
 
     table: pa.Table | None = None
     files: Any = None
     columns: tuple[str, ...] | None = None
+    fix: Step | None = None
     steps: tuple[Step, ...] = ()
 
     @property
@@ -49,7 +51,7 @@ class Source:
             fragment_readahead=1,
         )
         for scanned in scan:
-            batch = scanned
+            batch = self.fix(scanned) if self.fix else scanned
             for step in self.steps:
                 batch = step(batch)
             if len(batch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from smalti.formats.coco.objects import HELD
 from smalti.formats.coco.options import CocoOptions
 from smalti.formats.coco.read import CocoReader
 from smalti.formats.coco.recognise import sniff
@@ -17,7 +18,16 @@ FORMAT = Format(
             "annotations/instances_<split>.json",
             "images/<split>/*",
         ),
-        keeps=frozenset({"*"}),
+        keeps=frozenset(
+            {
+                "id",
+                "image",
+                "split",
+                "captions",
+                *(f"objects.{member}" for member in HELD),
+                "objects.attributes",
+            }
+        ),
         file_suffixes=(".json",),
     ),
     sniff=sniff,
