@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from smalti.cli import convert, formats, info
@@ -19,3 +21,20 @@ EXTRA = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command("convert", context_settings=EXTRA)(convert.convert)
 app.command("info", context_settings=EXTRA)(info.info)
 app.command("formats")(formats.formats)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from smalti import __version__
+
+        typer.echo(f"smalti {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[  # its callback answers before any command runs
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """One dataset representation that training, tracking and analysis tools share."""

@@ -179,7 +179,7 @@ def contact_sheet(
     """Pictures on a grid, each with a caption below it.
 
     Args:
-        images: At least one; each is shrunk to fit its cell.
+        images: Each is shrunk to fit its cell.
         captions: One each.
         columns: Pictures in a row.
         cell: Width and height of a cell in pixels.
@@ -187,7 +187,7 @@ def contact_sheet(
     from PIL import Image as PilImage
     from PIL import ImageDraw, ImageOps
 
-    columns = min(columns, len(images))
+    columns = min(columns, len(images)) or 1
     gap, below = 14, 24
     rows = -(-len(images) // columns)
     width = columns * (cell[0] + gap) + gap
