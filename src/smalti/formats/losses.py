@@ -92,7 +92,7 @@ class Tally:
 
 def _values(column: pa.Array, member: str) -> pa.Array | None:
     """The values that are counted: of a column, of an object field's objects, of one member of them."""
-    if not pa.types.is_list(column.type) or not pa.types.is_struct(column.type.value_type):
+    if not _is_objects(column):
         return None if member else column
     objects = column.flatten()
     if not member:
@@ -102,9 +102,16 @@ def _values(column: pa.Array, member: str) -> pa.Array | None:
 
 
 def _example(batch: pa.RecordBatch, column: str, values: pa.Array) -> str:
-    """The id of the sample that holds the first value that is not null."""
+    """Where the first value that is not null stands: a sample's id, with that of its object if it has one."""
     row = pc.index(values.is_valid(), pa.scalar(True)).as_py()
-    if len(values) != len(batch):
-        parents = pc.list_parent_indices(batch.column(column))
-        row = parents[row].as_py()
-    return str(batch.column("id")[row].as_py())
+    whole = batch.column(column)
+    if not _is_objects(whole):
+        return str(batch.column("id")[row].as_py())
+    sample = str(batch.column("id")[pc.list_parent_indices(whole)[row].as_py()].as_py())
+    objects = whole.flatten()
+    number = objects.field("id")[row].as_py() if objects.type.get_field_index("id") >= 0 else None
+    return sample if number is None else f"{sample}, id {number}"
+
+
+def _is_objects(column: pa.Array) -> bool:
+    return pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type)

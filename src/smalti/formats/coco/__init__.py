@@ -25,7 +25,6 @@ FORMAT = Format(
                 "split",
                 "captions",
                 *(f"objects.{member}" for member in HELD),
-                "objects.attributes",
             }
         ),
         file_suffixes=(".json",),

@@ -114,7 +114,7 @@ class _PartField:
         if wanted is None:
             counts[self.name] = self.size if names else int(self.labels.annotated[self.samples].sum())
             if self.size:
-                examples[self.name] = self._sample(0)
+                examples[self.name] = self._named(0)
         taken = wanted.names if isinstance(wanted, features.Objects) else ()
         for member in names:
             if member in taken:

@@ -188,8 +188,8 @@ class YoloWriter(Writer[YoloOptions]):
         if self.schema.id_has_split:
             ids = pc.replace_substring_regex(ids, "^[^/]*/", "")
         used = {split: self.folder(split) for split in pc.unique(splits).to_pylist()}
-        which = pc.index_in(splits, pa.array(list(used)))
-        folders = pa.array(list(used.values())).take(which)
+        which = pc.index_in(splits, pa.array(list(used), pa.string()))
+        folders = pa.array(list(used.values()), pa.string()).take(which)
         images = pc.binary_join_element_wise(folders, ids, "")
         stems = pc.replace_substring_regex(images, r"\.[^./]*$", "")
         keys = _same_name(stems)
