@@ -74,6 +74,7 @@ def write_coco(source: Path, out: Path) -> list[Run]:
             capture_output=True,
             text=True,
         )
+        (out / target).unlink()
         user, wall = map(float, done.stderr.split()[-2:])
         runs.append(Run(name, user, 0.0, wall, 0.0))
     return runs

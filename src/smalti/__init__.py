@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from smalti.schema.objects import Objects
     from smalti.schema.sample import Sample
     from smalti.schema.schema import Schema
+    from smalti.training import torch
 
 __version__ = "0.1.0"
 
@@ -44,7 +45,12 @@ _HOMES = {
     "read": "smalti.io",
     "write": "smalti.io",
 }
-_ROOMS = {"errors": "smalti.errors", "features": "smalti.schema.features", "geometry": "smalti.geometry"}
+_ROOMS = {
+    "errors": "smalti.errors",
+    "features": "smalti.schema.features",
+    "geometry": "smalti.geometry",
+    "torch": "smalti.training.torch",
+}
 
 __all__ = [
     "Categories",
@@ -62,6 +68,7 @@ __all__ = [
     "features",
     "geometry",
     "read",
+    "torch",
     "write",
 ]
 

@@ -294,3 +294,52 @@ class Dataset:
         from smalti.io import write
 
         return write(self, target, format, **options)
+
+    def to_torch(
+        self,
+        *,
+        field: str | None = None,
+        columns: Sequence[str] = (),
+        transform: Any = None,
+        decode: Any = "array",
+        boxes: Any = "xyxy",
+        masks: bool = False,
+        target_categories: Sequence[str] | None = None,
+        first_label: int = 0,
+        missing: Any = "error",
+        on_error: str = "raise",
+    ) -> Any:
+        """A map-style dataset for PyTorch's DataLoader; see `smalti.training.torch.TorchDataset`.
+
+        Args:
+            field: The label field; null: ``objects``, or the only one.
+            columns: Columns whose values stand in the target as they are.
+            transform: A function of image and target that gives both.
+            decode: ``"array"``: images are uint8 tensors ``(3, height, width)``; ``"pil"``: Pillow pictures; a
+                function of their bytes; null: no images, and an item is its target.
+            boxes: The layout of boxes: xyxy, xywh or cxcywh, in pixels.
+            masks: Whether targets have the objects' masks.
+            target_categories: The classes in the order of their labels; null: those of the class table.
+            first_label: The label of the first class; torchvision's detectors keep 0 for background: pass 1.
+            missing: ``error``: samples that nobody has annotated are refused; ``drop``: left out.
+            on_error: ``skip`` leaves broken images out of batches, counted in `skipped`.
+
+        Raises:
+            MissingExtraError: PyTorch is not installed.
+            SchemaError: There are samples that nobody has annotated, or objects without a label.
+        """
+        from smalti.training.torch import TorchDataset
+
+        return TorchDataset(
+            self,
+            field=field,
+            columns=columns,
+            transform=transform,
+            decode=decode,
+            boxes=boxes,
+            masks=masks,
+            target_categories=target_categories,
+            first_label=first_label,
+            missing=missing,
+            on_error=on_error,
+        )

@@ -1,0 +1,1 @@
+"""Datasets as training frameworks take them."""
