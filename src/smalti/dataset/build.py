@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from smalti.errors import DataError, at
+from smalti.dataset.labels import objects_column
+from smalti.errors import DataError
 from smalti.schema import features
-from smalti.schema.build import objects_column
 from smalti.schema.categories import Categories
 from smalti.schema.objects import Objects
 from smalti.schema.sample import ImageRef, Sample
 from smalti.schema.schema import Schema
-from smalti.schema.unify import united
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from smalti.schema.features import AnyFeature
 
@@ -42,7 +42,8 @@ def from_samples(
             raise DataError("this id occurs twice, expected unique ids", sample=row.id)
         seen.add(row.id)
     columns: dict[str, AnyFeature] = {"id": features.Value(type=pa.string())}
-    arrays = [pa.array([row.id for row in rows], pa.string())]
+    ids = [row.id for row in rows]
+    arrays = [pa.array(ids, pa.string())]
     columns["image"], image = _images(rows)
     arrays.append(image)
     if any(row.split is not None for row in rows):
@@ -50,7 +51,12 @@ def from_samples(
         words = pa.array([row.split for row in rows], pa.string())
         arrays.append(words.dictionary_encode().cast(features.Split().arrow))
     if any(row.objects is not None for row in rows):
-        columns["objects"], objects = _objects(rows, categories)
+        table = (
+            categories
+            if categories is None or isinstance(categories, Categories)
+            else Categories.of(categories)
+        )
+        columns["objects"], objects = objects_column(ids, [row.objects for row in rows], "objects", table)
         arrays.append(objects)
     for name in dict.fromkeys(name for row in rows for name in row.columns):
         columns[name], array = _column(rows, name)
@@ -63,16 +69,9 @@ def from_samples(
 def _sample(given: Sample | Mapping[str, Any]) -> Sample:
     if isinstance(given, Sample):
         return given
-    from pydantic import ValidationError
-
-    name = str(given.get("id"))
-    try:
-        with at(sample=name):
-            return Sample.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"found {first['input']!r}: {first['msg']}", position=place, sample=name) from error
+    if not isinstance(given, Mapping):
+        raise DataError(f"found {given!r}, expected a sample or a mapping with its fields")
+    return Sample(**given)
 
 
 def _images(rows: list[Sample]) -> tuple[features.Image, pa.Array]:
@@ -82,37 +81,16 @@ def _images(rows: list[Sample]) -> tuple[features.Image, pa.Array]:
     return feature, pa.array([{n: item[n] for n in feature.members} for item in dicts], feature.arrow)
 
 
-def _objects(rows: list[Sample], categories: Any) -> tuple[features.Objects, pa.Array]:
-    table = categories
-    if categories is not None and not isinstance(categories, Categories):
-        table = Categories.of(categories)
-    known = features.Objects(members=(), categories=table) if table is not None else None
-    for row in rows:
-        if row.objects is not None:
-            base = Schema(columns={"o": row.objects.feature})
-            known = (
-                base.objects("o")
-                if known is None
-                else united([Schema(columns={"o": known}), base]).objects("o")
-            )
-    lists = [None if row.objects is None else row.objects.to_list() for row in rows]
-    array, feature = objects_column(lists, known)
-    if categories is not None and len(feature.categories) > len(table):
-        raise DataError(
-            f"found the category {feature.categories.values[len(table)]!r}, which is not in the class table"
-        )
-    return feature, array
-
-
 def _column(rows: list[Sample], name: str) -> tuple[AnyFeature, pa.Array]:
     values = [row.columns.get(name) for row in rows]
     if any(isinstance(value, Objects) for value in values):
-        lists = [None if value is None else value.to_list() for value in values]
-        array, feature = objects_column(lists)
-        return feature, array
+        labels = [
+            value if isinstance(value, Objects | None) else Objects.from_list(value) for value in values
+        ]
+        return objects_column([row.id for row in rows], labels, name)
     try:
         array = pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise DataError(f"column {name!r} has values of different kinds: {error}") from error
     plain = features.Value(type=array.type)
     return plain, array.cast(plain.arrow)

@@ -2,81 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from smalti.errors import DataError
-from smalti.schema import features
+from smalti.schema import features, values
 from smalti.schema.categories import Categories
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-
-def _numbers(value: Any, what: str) -> list[float]:
-    try:
-        flat = np.asarray(value, np.float64).ravel()
-    except (TypeError, ValueError) as error:
-        raise DataError(f"found {value!r}, expected {what}") from error
-    if not np.isfinite(flat).all():
-        raise DataError(f"found {value!r}, expected finite numbers")
-    return flat.tolist()
-
-
-def _bbox(value: Any) -> dict[str, float]:
-    if isinstance(value, dict):
-        value = [value.get(side) for side in "xywh"]
-    flat = _numbers(value, "a box of x, y, w, h")
-    if len(flat) != 4:
-        raise DataError(f"found {len(flat)} numbers, expected a box of x, y, w, h")
-    return dict(zip("xywh", flat, strict=True))
-
-
-def _polygons(value: Any) -> list[list[float]]:
-    rings = [_numbers(ring, "a ring of x0, y0, x1, y1, …") for ring in value]
-    for ring in rings:
-        if len(ring) % 2:
-            raise DataError(f"found a ring of {len(ring)} numbers, expected x and y of each point")
-    return rings
-
-
-def _keypoints(value: Any) -> list[dict[str, Any]]:
-    points = []
-    for point in value:
-        if isinstance(point, dict):
-            points.append(point)
-            continue
-        numbers = [*point, None][:3]
-        _numbers(numbers[:2], "x, y, visibility")
-        seen = None if numbers[2] is None or np.isnan(numbers[2]) else int(numbers[2])
-        points.append({"x": float(numbers[0]), "y": float(numbers[1]), "visibility": seen})
-    return points
-
-
-def _quad(value: Any) -> list[float]:
-    flat = _numbers(value, "the four corners x0, y0 … x3, y3")
-    if len(flat) != 8:
-        raise DataError(f"found {len(flat)} numbers, expected the four corners x0, y0 … x3, y3")
-    return flat
-
-
-def _score(value: Any) -> float:
-    return _numbers(value, "a number")[0]
-
-
-_BORDER: dict[str, Callable[[Any], Any]] = {
-    "bbox": _bbox,
-    "polygons": _polygons,
-    "keypoints": _keypoints,
-    "quad": _quad,
-    "polyline": lambda value: _numbers(value, "points x0, y0, x1, y1, …"),
-    "score": _score,
-    "area": _score,
-    "angle": _score,
-}
+    from collections.abc import Iterable, Sequence
 
 
 def objects_feature(
@@ -87,7 +24,11 @@ def objects_feature(
     classes: dict[str, None] = {}
     attributes: dict[str, list[Any]] = {}
     ids: list[Any] = []
-    for item in objects:
+    for position, item in enumerate(objects):
+        if not isinstance(item, Mapping):
+            raise DataError(
+                f"found {item!r}, expected a mapping of members to values", position=f"objects[{position}]"
+            )
         for name, value in item.items():
             names[name] = None
             if name == "category" and value is not None:
@@ -96,30 +37,28 @@ def objects_feature(
                 ids.append(value)
             elif name not in features.OBJECT_MEMBERS:
                 attributes.setdefault(name, []).append(value)
-    members = tuple(name for name in names if name in features.OBJECT_MEMBERS)
-    categories = known.categories if known else Categories()
-    new = [name for name in classes if name not in categories.codes]
-    if new:
-        categories = Categories((*categories, *Categories.of(new)))
-    typed = {name: features.Value(type=_type_of(name, values)) for name, values in attributes.items()}
+    base = known or features.Objects(members=())
+    new = [name for name in classes if name not in base.categories.codes]
+    typed = {
+        name: features.Value(type=_type_of(name, given))
+        for name, given in attributes.items()
+        if name not in base.attributes
+    }
+    words = base.id_type == "int64" and any(isinstance(value, str) for value in ids)
     return features.Objects(
-        categories=categories,
-        members=(*(known.members if known else ()), *members),
-        attributes={**typed, **(known.attributes if known else {})},
-        id_type="string"
-        if any(isinstance(value, str) for value in ids)
-        else known.id_type
-        if known
-        else "int64",
+        categories=Categories((*base.categories, *Categories.of(new))) if new else base.categories,
+        members=(*base.members, *(name for name in names if name in features.OBJECT_MEMBERS)),
+        attributes={**base.attributes, **typed},
+        id_type="string" if words else base.id_type,
     )
 
 
-def _type_of(name: str, values: list[Any]) -> pa.DataType:
+def _type_of(name: str, found: list[Any]) -> pa.DataType:
     try:
-        found = pa.array(values).type
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        kind = pa.array(found).type
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise DataError(f"attribute {name!r} has values of different kinds: {error}") from error
-    return pa.string() if pa.types.is_null(found) else found
+    return pa.string() if pa.types.is_null(kind) else kind
 
 
 def objects_array(
@@ -142,51 +81,39 @@ def objects_array(
 
 
 def _member(objects: Sequence[Mapping[str, Any]], name: str, feature: features.Objects) -> pa.Array:
-    border = _BORDER.get(name)
-    values = []
+    found = []
     for position, item in enumerate(objects):
         value = item.get(name)
-        if value is not None and border is not None:
-            try:
-                value = border(value)
-            except DataError as error:
-                error.position = f"objects[{position}].{name}"
-                raise
-        values.append(value)
+        try:
+            found.append(None if value is None else values.member(name, value))
+        except DataError as error:
+            error.position = f"objects[{position}].{name}"
+            raise
     if name == "category":
-        codes = [None if value is None else feature.categories.codes[str(value)] for value in values]
+        codes = [None if value is None else feature.categories.codes[str(value)] for value in found]
         return feature.categories.encode(codes)
     try:
-        return pa.array(values, feature.member_type(name))
+        return pa.array(found, feature.member_type(name))
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        wrong = _first_wrong(values, feature.member_type(name))
+        wrong = _first_wrong(found, feature.member_type(name))
         raise DataError(
-            f"found {values[wrong]!r}, expected {feature.member_type(name)}",
+            f"found {found[wrong]!r}, expected {feature.member_type(name)}",
             position=f"objects[{wrong}].{name}",
         ) from error
 
 
-def _first_wrong(values: list[Any], kind: pa.DataType) -> int:
+def _first_wrong(found: list[Any], kind: pa.DataType) -> int:
     """The first value that is not of the type, known to be among them."""
-    low, high = 0, len(values)
+    low, high = 0, len(found)
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            pa.array(values[low:middle], kind)
+            pa.array(found[low:middle], kind)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             high = middle
         else:
             low = middle
     return low
-
-
-def objects_column(
-    samples: Sequence[Sequence[Mapping[str, Any]] | None], feature: features.Objects | None = None
-) -> tuple[pa.ListArray, features.Objects]:
-    """A list column from the objects of each sample; null where nobody has annotated the sample."""
-    array, built = objects_array(list(chain.from_iterable(rows or () for rows in samples)), feature)
-    lengths = np.array([len(rows or ()) for rows in samples], np.int64)
-    return list_column(array, lengths, np.array([rows is None for rows in samples], bool)), built
 
 
 def list_column(values: pa.Array, lengths: np.ndarray, missing: np.ndarray | None = None) -> pa.ListArray:

@@ -82,9 +82,13 @@ class Objects:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.to_list())
 
-    def __getitem__(self, key: int | str) -> Any:
-        """One object as a mapping, or a member of all objects by its name."""
-        return self.array[key].as_py() if isinstance(key, int) else self.column(key)
+    def __getitem__(self, key: int | slice | str) -> Any:
+        """One object as a mapping, some by a slice, or a member of all objects by its name."""
+        if isinstance(key, str):
+            return self.column(key)
+        if isinstance(key, slice):
+            return Objects(self.array[key], self.feature)
+        return self.array[int(key)].as_py()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Objects) and self.to_list() == other.to_list()
@@ -92,7 +96,7 @@ class Objects:
     __hash__ = None  # type: ignore[assignment]  # it compares by content
 
     def __repr__(self) -> str:
-        counts = Counter(self.names)
+        counts = Counter(name or "without a class" for name in self.names)
         shown = ", ".join(f"{count} {name}" for name, count in counts.most_common(6))
         return f"Objects({len(self)}: {shown}; {', '.join(self.feature.names)})"
 

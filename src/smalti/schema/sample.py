@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from smalti.errors import DataError, SchemaError, listed
 from smalti.schema.objects import Objects
 
 
@@ -45,6 +47,9 @@ class Sample(BaseModel):
         objects: Null: nobody has annotated it. Empty: annotated, and there is nothing.
 
     Every other keyword is a column of that name.
+
+    Raises:
+        DataError: A value is not what its field holds; the message names the sample and the field.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", arbitrary_types_allowed=True)
@@ -54,6 +59,12 @@ class Sample(BaseModel):
     split: str | None = None
     objects: Objects | None = None
 
+    def __init__(self, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise _wrong(error, data.get("id")) from error
+
     @field_validator("image", mode="before")
     @classmethod
     def _path(cls, value: Any) -> Any:
@@ -62,7 +73,8 @@ class Sample(BaseModel):
     @field_validator("objects", mode="before")
     @classmethod
     def _objects(cls, value: Any) -> Any:
-        return Objects.from_list(value) if isinstance(value, list) else value
+        plain = isinstance(value, Iterable) and not isinstance(value, Objects | str | bytes | Mapping)
+        return Objects.from_list(list(value)) if plain else value
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -72,6 +84,10 @@ class Sample(BaseModel):
     def __getitem__(self, name: str) -> Any:
         if name in type(self).model_fields:
             return getattr(self, name)
+        if name not in self.columns:
+            raise SchemaError(
+                f"sample {self.id!r} has no column {name!r}; there are {listed([*type(self).model_fields, *self.columns])}"
+            )
         return self.columns[name]
 
     def __repr__(self) -> str:
@@ -81,3 +97,16 @@ class Sample(BaseModel):
         return f"Sample({self.id!r}{split}{size}, {labels})"
 
     __str__ = __repr__
+
+
+def _wrong(error: ValidationError, sample: Any) -> DataError:
+    """The first thing that is wrong with a sample, and where."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    name = sample if isinstance(sample, str) else None
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, DataError):
+        return DataError(cause.reason, position=cause.position or place, sample=name, hint=cause.hint)
+    if first["type"] == "missing":
+        return DataError(f"there is no {place}", hint="every sample needs a unique one")
+    return DataError(f"found {first['input']!r}: {first['msg']}", position=place, sample=name)

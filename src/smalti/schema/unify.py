@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 def united_categories(tables: Iterable[Categories]) -> Categories:
     """One class table of several: the first one's order, then what the others add.
 
-    A category is the same where name and id are the same, or the name is and one has no id.
+    A category is the same where name and id are the same, or the name is and one has no id. Two of one
+    table never are the same.
     """
     found: list[Category] = []
     for table in tables:
-        for category in table:
-            at = _position(found, category)
+        for category, at in zip(table, positions(table, found), strict=True):
             if at is None:
                 found.append(category)
             elif found[at].id is None:
@@ -36,13 +36,21 @@ def united_categories(tables: Iterable[Categories]) -> Categories:
     return Categories(tuple(found))
 
 
-def _position(found: Sequence[Category], category: Category) -> int | None:
-    for at, other in enumerate(found):
-        if other.name == category.name and (
-            other.id == category.id or other.id is None or category.id is None
-        ):
-            return at
-    return None
+def positions(table: Categories, among: Sequence[Category]) -> list[int | None]:
+    """Where each category of one table stands in another; null where it does not."""
+    named: dict[str, list[int]] = {}
+    for at, other in enumerate(among):
+        named.setdefault(other.name, []).append(at)
+    where: list[int | None] = []
+    for category in table:
+        free = named.get(category.name, [])
+        # Its own id first: one without an id may not take the place of one that has it.
+        same = [at for at in free if among[at].id == category.id]
+        same += [at for at in free if among[at].id is None or category.id is None]
+        where.append(same[0] if same else None)
+        if same:
+            free.remove(same[0])
+    return where
 
 
 def united(schemas: Sequence[Schema]) -> Schema:
@@ -120,8 +128,7 @@ def _codes(source: AnyFeature, target: AnyFeature) -> tuple[dict[str, int | None
         return None
     if before == after:  # names may be there twice; positions tell them apart
         return dict(before.codes), after
-    positions = (_position(after.root, category) for category in before)
-    return dict(zip(before.values, positions, strict=True)), after
+    return dict(zip(before.values, positions(before, after.root), strict=True)), after
 
 
 def fit(
@@ -139,10 +146,10 @@ def fit(
         words = array.dictionary.to_pylist()  # engines leave out unused words, so codes mean nothing here
         if unknown := set(words) - set(codes):
             raise SchemaError(f"{min(unknown)!r} is no class of the schema; there are {listed(codes)}")
-        positions = [codes[word] for word in words]
-        if positions == list(range(len(categories))):
+        places = [codes[word] for word in words]
+        if array.type == kind and places == list(range(len(categories))):
             return array
-        return categories.encode(pc.take(pa.array(positions, pa.int32()), array.indices))
+        return categories.encode(pc.take(pa.array(places, pa.int32()), array.indices))
     if array.type == kind and recode is None:
         return array
     if pa.types.is_struct(kind):
@@ -152,14 +159,18 @@ def fit(
             else pa.nulls(len(array), field.type)
             for field in kind
         ]
-        after = [fit(child, field.type, recode) for child, field in zip(before, kind, strict=True)]
+        after = [
+            # An attribute may be a dictionary of its own, which is no class table's.
+            fit(child, field.type, recode if field.type != WORDS or field.name == "category" else None)
+            for child, field in zip(before, kind, strict=True)
+        ]
         if array.type == kind and all(one is other for one, other in zip(before, after, strict=True)):
             return array
         return pa.StructArray.from_arrays(after, fields=list(kind), mask=array.is_null())
     if pa.types.is_list(kind):
         flat = array.flatten()
         values = fit(flat, kind.value_type, recode)
-        if array.type == kind and values is flat:
+        if array.type == kind and values is flat and not _hides(array, flat):
             return array
         lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0))
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
@@ -167,6 +178,11 @@ def fit(
             offsets, values, type=kind, mask=array.is_null() if array.null_count else None
         )
     return array if array.type == kind else array.cast(kind)
+
+
+def _hides(array: pa.ListArray, flat: pa.Array) -> bool:
+    """Whether null lists have values all the same: engines that mask rows leave them there."""
+    return bool(array.null_count) and array.offsets[-1].as_py() - array.offsets[0].as_py() != len(flat)
 
 
 def _child(array: pa.StructArray, name: str) -> pa.Array:
