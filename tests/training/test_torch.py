@@ -156,7 +156,7 @@ def test_pickle__sends_handles_and_not_the_rows() -> None:
     assert len(ForkingPickler.dumps(items)) < 20_000
     whole = pickle.loads(pickle.dumps(items))  # noqa: S301  # our own
     assert torch.equal(whole[7]["boxes"], items[7]["boxes"])
-    assert items.objects.boxes.nbytes == 2000 * 20 * 16
+    assert items.labels[0].columns.boxes.nbytes == 2000 * 20 * 16
 
 
 def test_fields__several_need_a_name(small: sm.Dataset) -> None:
@@ -165,7 +165,7 @@ def test_fields__several_need_a_name(small: sm.Dataset) -> None:
     )
     with pytest.raises(sm.errors.OptionError, match="label fields one, two; say which"):
         both.to_torch()
-    assert both.to_torch(field="two", decode=None)[0]["labels"].tolist() == [1, 0]
+    assert both.to_torch(fields="two", decode=None)[0]["labels"].tolist() == [1, 0]
     assert set(small.drop(["objects"]).to_torch(decode=None)[0]) == {"image_id"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -50,6 +51,15 @@ def renamed(schema: Schema, names: Mapping[str, str]) -> Schema:
     return schema.with_columns(dict(zip(order, schema.columns.values(), strict=True)))
 
 
+def set_names(schema: Schema) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    """A step that gives the columns the names of a schema."""
+    return partial(_named, schema=schema)
+
+
+def _named(batch: pa.RecordBatch, schema: Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(batch.columns, schema=schema.arrow)
+
+
 def column_of(values: Any, batch: pa.RecordBatch) -> pa.Array:
     """The values of a new column for one batch: from an expression, or from a function of the batch."""
     if isinstance(values, pc.Expression):
@@ -62,16 +72,16 @@ def column_of(values: Any, batch: pa.RecordBatch) -> pa.Array:
 
 def set_column(name: str, values: Any, schema: Schema) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """A step that adds a column, or replaces it, from an expression or a function of the batch."""
+    return partial(_with_column, name=name, values=values, schema=schema)
 
-    def step(batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-        columns[name] = column_of(values, batch)
-        if len(columns[name]) != len(batch):
-            raise SchemaError(f"column {name!r} has {len(columns[name])} values for {len(batch)} samples")
-        arrays = [_typed(columns[key], feature, key) for key, feature in schema.columns.items()]
-        return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow)
 
-    return step
+def _with_column(batch: pa.RecordBatch, name: str, values: Any, schema: Schema) -> pa.RecordBatch:
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    columns[name] = column_of(values, batch)
+    if len(columns[name]) != len(batch):
+        raise SchemaError(f"column {name!r} has {len(columns[name])} values for {len(batch)} samples")
+    arrays = [_typed(columns[key], feature, key) for key, feature in schema.columns.items()]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow)
 
 
 def _typed(array: pa.Array, feature: AnyFeature, name: str) -> pa.Array:

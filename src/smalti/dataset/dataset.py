@@ -10,6 +10,7 @@ import pyarrow as pa
 from smalti._extras import require
 from smalti.dataset import build, columns, objects, rows, text
 from smalti.dataset.digest import digest
+from smalti.dataset.doors import Doors
 from smalti.dataset.scan import scan
 from smalti.dataset.source import Source
 from smalti.errors import SchemaError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from smalti.schema.sample import Sample
 
 
-class Dataset:
+class Dataset(Doors):
     """Samples and what their columns mean.
 
     Every verb gives a new dataset. One that scans Parquet files stays lazy as long as its verbs go
@@ -160,9 +161,7 @@ class Dataset:
     def rename(self, names: Mapping[str, str]) -> Dataset:
         """Columns under other names."""
         schema = columns.renamed(self.schema, names)
-        arrow = schema.arrow
-        step = lambda batch: pa.RecordBatch.from_arrays(batch.columns, schema=arrow)  # noqa: E731  # one line
-        return self._derived(self._source.apply(step), schema)
+        return self._derived(self._source.apply(columns.set_names(schema)), schema)
 
     def with_column(self, name: str, values: Any, feature: AnyFeature | None = None) -> Dataset:
         """Add a column, or replace one.
@@ -275,6 +274,14 @@ class Dataset:
         """
         return require("polars", "polars").from_arrow(self.to_arrow())
 
+    def shards(self, rows: int = 1024) -> list[Dataset]:
+        """The samples in pieces that other workers can read by themselves.
+
+        Args:
+            rows: Samples of a piece of a dataset in memory; a scan's pieces are the row groups of its files.
+        """
+        return [Dataset(source, self.schema) for source in self._source.parts(rows)]
+
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         if not self.lazy:
             return self.to_arrow().__arrow_c_stream__(requested_schema)
@@ -286,60 +293,3 @@ class Dataset:
 
     def _with(self, table: pa.Table) -> Dataset:
         return Dataset(Source(table=table), self.schema)
-
-    # Doors to higher rooms: each imports what it leads to when it is called.
-
-    def write(self, target: Any, format: str | None = None, **options: Any) -> Any:  # noqa: A002  # as in io
-        """Write it somewhere; see `smalti.write`."""
-        from smalti.io import write
-
-        return write(self, target, format, **options)
-
-    def to_torch(
-        self,
-        *,
-        field: str | None = None,
-        columns: Sequence[str] = (),
-        transform: Any = None,
-        decode: Any = "array",
-        boxes: Any = "xyxy",
-        masks: bool = False,
-        target_categories: Sequence[str] | None = None,
-        first_label: int = 0,
-        missing: Any = "error",
-        on_error: str = "raise",
-    ) -> Any:
-        """A map-style dataset for PyTorch's DataLoader; see `smalti.training.torch.TorchDataset`.
-
-        Args:
-            field: The label field; null: ``objects``, or the only one.
-            columns: Columns whose values stand in the target as they are.
-            transform: A function of image and target that gives both.
-            decode: ``"array"``: images are uint8 tensors ``(3, height, width)``; ``"pil"``: Pillow pictures; a
-                function of their bytes; null: no images, and an item is its target.
-            boxes: The layout of boxes: xyxy, xywh or cxcywh, in pixels.
-            masks: Whether targets have the objects' masks.
-            target_categories: The classes in the order of their labels; null: those of the class table.
-            first_label: The label of the first class; torchvision's detectors keep 0 for background: pass 1.
-            missing: ``error``: samples that nobody has annotated are refused; ``drop``: left out.
-            on_error: ``skip`` leaves broken images out of batches, counted in `skipped`.
-
-        Raises:
-            MissingExtraError: PyTorch is not installed.
-            SchemaError: There are samples that nobody has annotated, or objects without a label.
-        """
-        from smalti.training.torch import TorchDataset
-
-        return TorchDataset(
-            self,
-            field=field,
-            columns=columns,
-            transform=transform,
-            decode=decode,
-            boxes=boxes,
-            masks=masks,
-            target_categories=target_categories,
-            first_label=first_label,
-            missing=missing,
-            on_error=on_error,
-        )

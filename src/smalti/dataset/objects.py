@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,21 +52,23 @@ def keep_objects(
     Members go by their names, and sample columns where no member has the name. Null objects stay
     null; where none is left the list is empty.
     """
+    return partial(_having, expression=expression, field=field, names=feature.names)
 
-    def step(batch: pa.RecordBatch) -> pa.RecordBatch:
-        column = batch.column(field)
-        objects = column.flatten()
-        columns = {name: objects.field(name) for name in feature.names}
-        parents = pc.list_parent_indices(column)
-        text = str(expression)
-        for name, values in zip(batch.schema.names, batch.columns, strict=True):
-            if name not in columns and name != field and name in text:
-                columns[name] = pc.take(values, parents)
-        if not columns:
-            raise SchemaError(f"{field!r} has no members to filter by")
-        return _kept(batch, field, mask(expression, columns))
 
-    return step
+def _having(
+    batch: pa.RecordBatch, expression: pc.Expression, field: str, names: tuple[str, ...]
+) -> pa.RecordBatch:
+    column = batch.column(field)
+    objects = column.flatten()
+    columns = {name: objects.field(name) for name in names}
+    parents = pc.list_parent_indices(column)
+    text = str(expression)
+    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+        if name not in columns and name != field and name in text:
+            columns[name] = pc.take(values, parents)
+    if not columns:
+        raise SchemaError(f"{field!r} has no members to filter by")
+    return _kept(batch, field, mask(expression, columns))
 
 
 def _kept(batch: pa.RecordBatch, field: str, keep: pa.Array) -> pa.RecordBatch:
@@ -111,26 +114,27 @@ def recode(
     field: str, categories: Categories, codes: np.ndarray, schema: Schema
 ) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """A step that gives objects their new classes; those whose class is taken out go."""
+    return partial(_recoded, field=field, categories=categories, codes=codes, schema=schema)
+
+
+def _recoded(
+    batch: pa.RecordBatch, field: str, categories: Categories, codes: np.ndarray, schema: Schema
+) -> pa.RecordBatch:
     feature = schema.objects(field)
-    table = pa.array(codes, pa.int32())
-
-    def step(batch: pa.RecordBatch) -> pa.RecordBatch:
-        column = batch.column(field)
-        objects = column.flatten()
-        new = pc.take(table, objects.field("category").indices)
-        keep = pc.fill_null(pc.not_equal(new, -1), fill_value=True)
-        children = [
-            categories.encode(new.filter(keep)) if name == "category" else objects.field(name).filter(keep)
-            for name in feature.names
-        ]
-        slim = _kept(batch, field, keep)
-        lengths = np.asarray(pc.fill_null(pc.list_value_length(slim.column(field)), 0))
-        missing = column.is_null().to_numpy(zero_copy_only=False)
-        values = pa.StructArray.from_arrays(children, fields=list(feature.struct))
-        arrays = [
-            list_column(values, lengths, missing) if name == field else slim.column(name)
-            for name in schema.columns
-        ]
-        return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow)
-
-    return step
+    column = batch.column(field)
+    objects = column.flatten()
+    new = pc.take(pa.array(codes, pa.int32()), objects.field("category").indices)
+    keep = pc.fill_null(pc.not_equal(new, -1), fill_value=True)
+    children = [
+        categories.encode(new.filter(keep)) if name == "category" else objects.field(name).filter(keep)
+        for name in feature.names
+    ]
+    slim = _kept(batch, field, keep)
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(slim.column(field)), 0))
+    missing = column.is_null().to_numpy(zero_copy_only=False)
+    values = pa.StructArray.from_arrays(children, fields=list(feature.struct))
+    arrays = [
+        list_column(values, lengths, missing) if name == field else slim.column(name)
+        for name in schema.columns
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow)

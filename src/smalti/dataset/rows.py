@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 def keep_rows(expression: pc.Expression) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """A step that keeps the rows for which a condition holds."""
+    return partial(_kept, expression=expression)
 
-    def step(batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-        return batch.filter(mask(expression, columns))
 
-    return step
+def _kept(batch: pa.RecordBatch, expression: pc.Expression) -> pa.RecordBatch:
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    return batch.filter(mask(expression, columns))
 
 
 def sort_order(table: pa.Table, by: Sequence[str], descending: bool) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -60,7 +61,7 @@ def scan(paths: Place | Iterable[Place]) -> tuple[Source, Schema]:
         schema=schemas[0].remove_metadata(),
         filesystem=None if local else files[0].fs,
     )
-    return Source(files=scanned, fix=lambda batch: _conformed(batch, schema)), schema
+    return Source(files=scanned, fix=partial(_conformed, schema=schema)), schema
 
 
 def _files(place: Location) -> list[Location]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ class Source:
         files: A `pyarrow.dataset.Dataset`, when they are scanned.
         columns: The columns that a scan reads; null: all.
         fix: What every batch of a scan needs, whichever of its columns are read.
-        steps: What is done with each batch of a scan.
+        steps: What is done with each batch of a scan; like `fix` they can be sent to other processes.
     """
 
     table: pa.Table | None = None
@@ -57,6 +58,14 @@ class Source:
             if len(batch):
                 yield batch
 
+    def parts(self, rows: int) -> list[Source]:
+        """The same rows in pieces that can be read by themselves: row groups of files, or so many of a table."""
+        if self.table is not None:
+            starts = range(0, self.table.num_rows, rows)
+            return [Source(table=self.table.slice(start, rows)) for start in starts]
+        groups = (group for file in self.files.get_fragments() for group in file.split_by_row_group())
+        return [replace(self, files=group) for group in groups]
+
     def apply(self, step: Step) -> Source:
         """The same rows with a step done to every batch: now for a table, later for files."""
         if self.table is None:
@@ -69,7 +78,7 @@ class Source:
         if self.table is not None:
             return Source(table=self.table.select(columns))
         if self.steps:
-            return self.apply(lambda batch: batch.select(columns))
+            return self.apply(partial(_only, columns=columns))
         return replace(self, columns=tuple(columns))
 
     def rows(self) -> int:
@@ -77,7 +86,9 @@ class Source:
         if self.table is not None:
             return self.table.num_rows
         if not self.steps:
-            return self.files.count_rows()
+            # Arrow counts the whole file for a piece of it that is some of its row groups.
+            groups = getattr(self.files, "row_groups", None)
+            return sum(group.num_rows for group in groups) if groups else self.files.count_rows()
         return sum(len(batch) for batch in self.batches())
 
     def read(self, schema: pa.Schema) -> pa.Table:
@@ -85,6 +96,10 @@ class Source:
         if self.table is not None:
             return self.table
         return pa.Table.from_batches(self.batches(), schema=schema)
+
+
+def _only(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
+    return batch.select(columns)
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:

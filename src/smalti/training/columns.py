@@ -6,7 +6,7 @@ references are touched (https://github.com/pytorch/pytorch/issues/13246); flat a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from smalti.dataset.dataset import Dataset
     from smalti.schema import features
-
-Missing = Literal["error", "drop"]
 
 
 class Texts(Shared):
@@ -49,26 +46,8 @@ class Texts(Shared):
         return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
 
 
-def annotated(dataset: Dataset, field: str, missing: Missing) -> Dataset:
-    """The dataset without samples that nobody has annotated: they are no background.
-
-    Raises:
-        SchemaError: There are such samples, and `missing` is ``error``.
-    """
-    column = dataset.to_arrow().column(field)
-    if not column.null_count:
-        return dataset
-    if missing == "drop":
-        return dataset.filter(pc.field(field).is_valid())
-    row = pc.index(column.is_null(), pa.scalar(True)).as_py()  # Arrow's own
-    raise SchemaError(
-        f"{column.null_count:,} samples are not annotated, such as {dataset[row].id!r}; training would take"
-        " them for background: annotate them, or pass missing='drop'"
-    )
-
-
 def label_codes(
-    feature: features.Objects | features.Classification, wanted: Sequence[str] | None
+    feature: features.Objects | features.Classification | features.Mask, wanted: Sequence[str] | None
 ) -> NDArray[np.int64]:
     """The label of each class of the table, and -1 at the end for an object without one.
 
@@ -103,7 +82,7 @@ class ObjectColumns(Shared):
         first_label: int,
         masks: bool,
     ) -> None:
-        self.offsets = _offsets(column)
+        self.offsets = offsets_of(column)
         objects = column.flatten()
         members = feature.names
         self.labels = _labels(objects, feature, classes) + first_label
@@ -113,7 +92,8 @@ class ObjectColumns(Shared):
         self.iscrowd = (
             np.zeros(len(objects), np.int64) if crowd is None else np.asarray(crowd).astype(np.int64)
         )
-        self.keypoints = _keypoints(objects.field("keypoints")) if "keypoints" in members else None
+        points = max((len(category.keypoints or ()) for category in feature.categories), default=0)
+        self.keypoints = _keypoints(objects.field("keypoints"), points) if "keypoints" in members else None
         self.masks = MaskColumns(objects, members) if masks else None
 
     def __len__(self) -> int:
@@ -161,11 +141,11 @@ def _area(objects: pa.StructArray, members: Sequence[str]) -> NDArray[np.float32
     return found.astype(np.float32)
 
 
-def _keypoints(column: pa.ListArray) -> NDArray[np.float32]:
-    """x, y, visibility of each point; zeros where an object has none, or fewer than others."""
+def _keypoints(column: pa.ListArray, least: int) -> NDArray[np.float32]:
+    """x, y, visibility of each point, of at least so many; zeros where an object has none, or fewer."""
     lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0))
     points = column.flatten()
-    out = np.zeros((len(column), int(lengths.max(initial=0)), 3), np.float32)
+    out = np.zeros((len(column), int(lengths.max(initial=least)), 3), np.float32)
     row = np.repeat(np.arange(len(column)), lengths)
     place = np.arange(len(points)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     for axis, name in enumerate(("x", "y", "visibility")):
@@ -207,8 +187,8 @@ class Rings(Shared):
     def __init__(self, polygons: pa.ListArray) -> None:
         parts = polygons.flatten()
         self.coords = np.array(parts.flatten(), np.float64)
-        self.rings = _offsets(parts)
-        self.objects = _offsets(polygons)
+        self.rings = offsets_of(parts)
+        self.objects = offsets_of(polygons)
 
     def of(self, row: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """One object's coordinates, and the bounds of its rings in them."""
@@ -216,6 +196,7 @@ class Rings(Shared):
         return self.coords[bounds[0] : bounds[-1]], bounds - bounds[0]
 
 
-def _offsets(column: pa.ListArray) -> NDArray[np.int64]:
+def offsets_of(column: pa.ListArray) -> NDArray[np.int64]:
+    """Where the values of each list begin in those of all: int64 ``(n + 1,)``; a null list has none."""
     lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0))
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

@@ -6,9 +6,13 @@ where they are put once (https://docs.pytorch.org/docs/stable/multiprocessing.ht
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Shared:
@@ -32,3 +36,16 @@ class Shared:
 
         for name, value in state.items():
             setattr(self, name, value.numpy() if isinstance(value, torch.Tensor) else value)
+
+
+def packed(table: pa.Table) -> NDArray[np.uint8]:
+    """A table as bytes, which processes can share: an Arrow stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return np.frombuffer(sink.getvalue(), np.uint8).copy()
+
+
+def unpacked(data: Any) -> pa.Table:
+    """The table of such bytes, without a copy."""
+    return pa.ipc.open_stream(pa.py_buffer(data)).read_all()

@@ -1,0 +1,116 @@
+"""What a dataset leads to: files, and the datasets of trainers. Each is imported when it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CACHE_BYTES = 10 * 2**30
+
+
+class Doors:
+    """The methods of `smalti.Dataset` that lead to higher rooms."""
+
+    __slots__ = ()
+
+    def write(self, target: Any, format: str | None = None, **options: Any) -> Any:  # noqa: A002  # as in io
+        """Write it somewhere; see `smalti.write`."""
+        from smalti.io import write
+
+        return write(self, target, format, **options)  # type: ignore[arg-type]  # it is a dataset
+
+    def to_torch(
+        self,
+        *,
+        fields: str | Sequence[str] | None = None,
+        columns: Sequence[str] = (),
+        transform: Any = None,
+        decode: Any = "array",
+        decoder: Any = "auto",
+        min_size: int | tuple[int, int] | None = None,
+        boxes: Any = "xyxy",
+        masks: bool = False,
+        target_categories: Sequence[str] | None = None,
+        first_label: int = 0,
+        missing: Any = "error",
+        on_error: Any = "raise",
+        tv_tensors: bool | None = None,
+        cache: str | None = None,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> Any:
+        """A map-style dataset for PyTorch's DataLoader; see `smalti.training.torch.TorchDataset` for its items.
+
+        Args:
+            fields: Label fields: of objects, classes, captions, label images; null: ``objects``, or the only one.
+            columns: Columns whose values stand in the target as they are.
+            transform: A function of image and target that gives both.
+            decode: ``"array"``: images are uint8 tensors ``(3, height, width)``; ``"pil"``: Pillow pictures; a
+                function of their bytes; null: no images, and an item is its target.
+            decoder: What decodes JPEGs: ``pillow``, ``simplejpeg``, ``torchvision``; ``auto``: simplejpeg where it is
+                installed, else Pillow.
+            min_size: Large JPEGs are decoded at 1/2, 1/4 or 1/8 as long as they keep this width and height in
+                pixels, which is much faster; labels shrink along. Null: at full size.
+            boxes: The layout of boxes: xyxy, xywh or cxcywh, in pixels.
+            masks: Whether targets have the objects' masks.
+            target_categories: The classes in the order of their labels; null: those of the class table.
+            first_label: The label of the first class; torchvision's detectors keep 0 for background: pass 1.
+            missing: ``error``: samples that nobody has annotated are refused; ``drop``: left out.
+            on_error: ``skip`` leaves broken images out of batches, counted in `skipped`.
+            tv_tensors: Whether boxes, masks and images are torchvision's tensors, so that its transforms keep them
+                in step; null: where torchvision is installed.
+            cache: A folder that keeps copies of pictures of remote file systems; null: none are kept.
+            cache_bytes: How much it may hold; the ones unused for longest go first.
+
+        Raises:
+            MissingExtraError: PyTorch is not installed.
+            OptionError: A field, a column or an option is unknown.
+            SchemaError: There are samples that nobody has annotated, or objects without a label.
+        """
+        given = {name: value for name, value in locals().items() if name != "self"}
+        from smalti.training.options import ItemOptions
+        from smalti.training.torch import TorchDataset
+
+        return TorchDataset(self, ItemOptions(**given))  # type: ignore[arg-type]  # it is a dataset
+
+    def to_torch_stream(
+        self,
+        *,
+        shuffle: bool = True,
+        seed: int = 0,
+        buffer: int = 8192,
+        rank: int | None = None,
+        world_size: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """An iterable dataset for PyTorch's DataLoader that reads as it goes; see `smalti.training.stream`.
+
+        Its workers and ranks share an epoch: each sample comes once. It has ``set_epoch``, and ``state_dict`` and
+        ``load_state_dict`` to go on in the middle of an epoch, which torchdata's StatefulDataLoader uses.
+
+        Args:
+            shuffle: Whether shards, and samples within the buffer, come in a random order.
+            seed: What the order depends on, with the epoch.
+            buffer: Samples, without their images, that are in memory and shuffled at once.
+            rank: Which of `world_size` processes this is; null: what `torch.distributed` says, or the only one.
+            world_size: How many there are.
+            **options: Those of `to_torch`.
+
+        Raises:
+            MissingExtraError: PyTorch is not installed.
+            OptionError: A field, a column or an option is unknown.
+            SchemaError: There are samples that nobody has annotated, or objects without a label.
+        """
+        from smalti.training.options import ItemOptions
+        from smalti.training.stream import TorchStream
+
+        return TorchStream(
+            self,  # type: ignore[arg-type]  # it is a dataset
+            ItemOptions(**options),
+            shuffle=shuffle,
+            seed=seed,
+            buffer=buffer,
+            rank=rank,
+            world_size=world_size,
+        )

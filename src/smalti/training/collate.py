@@ -1,0 +1,130 @@
+"""Batches of items, for ``DataLoader(collate_fn=…)``: detection, segmentation, pose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from smalti._extras import require
+from smalti.errors import OptionError
+from smalti.training import tv
+from smalti.training.labels import VOID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+torch = require("torch", "torch")
+
+NO_LABEL_IMAGES = frozenset({"boxes", "masks", "labels", "area", "iscrowd", "image_id", "label"})
+
+
+def collate(batch: Sequence[Any]) -> tuple[Any, list[dict[str, Any]]]:
+    """A batch for detection: images stacked ``(b, 3, h, w)`` where they share a size, else a list; a list of targets.
+
+    Stacked images are channels last in memory, as decoders give them and convolutions like them.
+
+    Args:
+        batch: Items of `TorchDataset`; those of one whose image was broken are not there.
+    """
+    if batch and isinstance(batch[0], dict):
+        return None, Targets(batch)
+    return _images([image for image, _ in batch]), Targets(target for _, target in batch)
+
+
+def collate_pose(batch: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
+    """A batch for pose estimation: images as in `collate`, and the objects of all of them one after the other.
+
+    Args:
+        batch: Items with ``keypoints``.
+
+    Returns:
+        The images, and tensors: ``batch`` (int64 ``(n,)``, the image of each object), ``labels``, ``boxes`` where
+        there are any, ``keypoints`` (float32 ``(n, points, 3)``).
+    """
+    images, targets = collate(batch)
+    counts = torch.tensor([len(target["labels"]) for target in targets])
+    joined = {"batch": torch.repeat_interleave(torch.arange(len(targets)), counts)}
+    for key in ("labels", "boxes", "keypoints"):
+        if targets and key in targets[0]:
+            joined[key] = torch.cat([_plain(target[key]) for target in targets])
+    return images, joined
+
+
+def collate_segmentation(batch: Sequence[Any]) -> tuple[Any, Any]:
+    """A batch for semantic segmentation: smaller pictures are padded at the right and at the bottom.
+
+    Args:
+        batch: Items with a label image.
+
+    Returns:
+        Images ``(b, 3, h, w)``, padded with 0, and labels ``(b, h, w)`` int64, padded with 255 (void).
+
+    Raises:
+        OptionError: The items have no label image, or several.
+    """
+    keys = [
+        key
+        for key, value in batch[0][1].items()
+        if isinstance(value, torch.Tensor) and value.ndim == 2 and key not in NO_LABEL_IMAGES
+    ]
+    if len(keys) != 1:
+        raise OptionError(f"items have the label images {', '.join(keys) or 'none'}; name one in fields=")
+    labels = [_plain(target[keys[0]]) for _, target in batch]
+    height, width = (max(label.shape[axis] for label in labels) for axis in (0, 1))
+    images = [_padded(_plain(image), height, width, 0) for image, _ in batch]
+    return torch.stack(images), torch.stack([_padded(label, height, width, VOID) for label in labels])
+
+
+def _padded(values: Any, height: int, width: int, fill: int) -> Any:
+    missing = (0, width - values.shape[-1], 0, height - values.shape[-2])
+    return torch.nn.functional.pad(values, missing, value=fill) if any(missing) else values
+
+
+def _plain(values: Any) -> Any:
+    """A tensor without torchvision's knowledge."""
+    return values.as_subclass(torch.Tensor)
+
+
+def _images(images: list[Any]) -> Any:
+    shapes = {
+        image.shape if isinstance(image, torch.Tensor) and image.ndim == 3 else None for image in images
+    }
+    if len(shapes) != 1 or None in shapes:
+        return images
+    # In a worker this stacks into shared memory, so that nothing is copied again on the way.
+    stacked = torch.utils.data.default_collate([_plain(image).permute(1, 2, 0) for image in images])
+    return stacked.permute(0, 3, 1, 2)
+
+
+class Targets(list[Any]):
+    """The targets of a batch, a list. From a worker they come as one tensor a key: each that is sent costs."""
+
+    def __reduce__(self) -> Any:
+        shared = [key for key in (self[0] if self else ()) if all(key in target for target in self)]
+        packed = {key: _packed([target[key] for target in self]) for key in shared}
+        rest = [{key: value for key, value in target.items() if key not in packed} for target in self]
+        return _unpacked, (packed, rest, [list(target) for target in self])
+
+
+def _packed(values: list[Any]) -> tuple[Any, list[int] | None, list[Any] | None]:
+    """Tensors one after the other, their lengths and what torchvision knows of them, where it is possible."""
+    tensors = all(isinstance(value, torch.Tensor) for value in values)
+    if not tensors or len({(type(v), v.dtype, v.shape[1:], v.ndim) for v in values}) > 1:
+        return values, None, None
+    known = None if type(values[0]) is torch.Tensor else [tv.knowledge(value) for value in values]
+    plain = values if known is None else [_plain(value) for value in values]
+    if plain[0].ndim == 0:
+        return torch.stack(plain), [], known
+    return torch.cat(plain), [len(value) for value in plain], known
+
+
+def _unpacked(packed: dict[str, Any], rest: list[dict[str, Any]], keys: list[list[str]]) -> Targets:
+    columns: dict[str, Any] = {}
+    for key, (values, lengths, known) in packed.items():
+        column = values.split(lengths) if lengths else values
+        columns[key] = (
+            column if known is None else [tv.known(v, what) for v, what in zip(column, known, strict=True)]
+        )
+    rows = (
+        {**other, **{key: column[row] for key, column in columns.items()}} for row, other in enumerate(rest)
+    )
+    return Targets({key: row[key] for key in order} for row, order in zip(rows, keys, strict=True))
