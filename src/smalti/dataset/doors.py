@@ -114,3 +114,103 @@ class Doors:
             rank=rank,
             world_size=world_size,
         )
+
+    def to_numpy(
+        self,
+        *,
+        fields: str | None = None,
+        boxes: Any = "xyxy",
+        target_categories: Sequence[str] | None = None,
+        first_label: int = 0,
+    ) -> dict[str, Any]:
+        """The labels of all samples as flat numpy arrays.
+
+        Args:
+            fields: The label field, of objects or of one class; null: ``objects``, or the only one.
+            boxes: The layout of boxes: xyxy, xywh or cxcywh, in pixels.
+            target_categories: The classes in the order of their labels; null: those of the class table.
+            first_label: The label of the first class.
+
+        Returns:
+            ``ids`` (text), ``width`` and ``height`` (int64, 0 where unknown), one a sample. Of a class: ``label``
+            (int64, -1 for none). Of objects: ``offsets`` (int64 ``(samples + 1,)``), ``annotated`` (bool, one a
+            sample), and one a row: ``sample`` (int64), ``labels`` (int64), ``boxes`` (float32 ``(n, 4)``), ``area``
+            (float32), ``iscrowd`` (int64), ``keypoints`` (float32 ``(n, points, 3)``).
+
+        Raises:
+            OptionError: The field is of another kind.
+            SchemaError: Objects have no label.
+        """
+        from smalti.training.arrays import to_numpy
+        from smalti.training.options import ItemOptions
+
+        options = ItemOptions(
+            fields=fields, boxes=boxes, target_categories=target_categories, first_label=first_label
+        )
+        return to_numpy(self, options)  # type: ignore[arg-type]  # it is a dataset
+
+    def to_huggingface(self, *, splits: bool = False) -> Any:
+        """A dataset of Hugging Face ``datasets`` over the same memory.
+
+        Pictures are ``Image``, classes ``ClassLabel``, boxes x, y, width and height; other columns are as they are.
+        Pictures of the local disk are opened by their whole paths when rows are read.
+
+        Args:
+            splits: Give a ``DatasetDict`` of the splits.
+
+        Raises:
+            MissingExtraError: ``datasets`` is not installed.
+        """
+        from smalti.training.huggingface import to_huggingface
+
+        return to_huggingface(self, splits=splits)  # type: ignore[arg-type]  # it is a dataset
+
+    def to_webdataset(self, target: Any, *, samples: int = 1000, overwrite: bool = False) -> list[str]:
+        """Write tar shards that WebDataset reads: pictures as they are, the columns as JSON beside each.
+
+        Args:
+            target: A folder, as a path or fsspec URL; all of it is there at the end, or nothing.
+            samples: Samples of a shard.
+            overwrite: Whether an existing folder is replaced.
+
+        Returns:
+            The shards' addresses, ``000000.tar`` and on.
+
+        Raises:
+            DataError: A picture is missing.
+            TargetExistsError: The target is there and `overwrite` is off.
+        """
+        from smalti.training.webdataset import to_webdataset
+
+        return to_webdataset(self, target, samples=samples, overwrite=overwrite)  # type: ignore[arg-type]  # it is a dataset
+
+    def to_tf(
+        self,
+        *,
+        fields: str | None = None,
+        boxes: Any = "xyxy",
+        target_categories: Sequence[str] | None = None,
+        first_label: int = 0,
+        missing: Any = "error",
+    ) -> Any:
+        """A ``tf.data.Dataset`` of ``(image, target)``; the items are those of `to_torch`, the arguments too.
+
+        Raises:
+            MissingExtraError: TensorFlow is not installed.
+            SchemaError: There are samples that nobody has annotated, or objects without a label.
+        """
+        given = {name: value for name, value in locals().items() if name != "self"}
+        from smalti.training.options import ItemOptions
+        from smalti.training.tensorflow import to_tf
+
+        return to_tf(self, ItemOptions(**given))  # type: ignore[arg-type]  # it is a dataset
+
+    def to_detectron2(self, field: str = "objects") -> list[dict[str, Any]]:
+        """Detectron2's list of dicts, for ``DatasetCatalog.register(name, ds.to_detectron2)``.
+
+        Categories are positions in the class table, boxes ``XYWH_ABS``; samples that nobody has annotated have no
+        annotations.
+        """
+        from smalti.training.detectron import to_detectron2
+
+        return to_detectron2(self, field)  # type: ignore[arg-type]  # it is a dataset

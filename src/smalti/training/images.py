@@ -71,8 +71,8 @@ class Images(Shared):
         Raises:
             DataError: It is missing or broken; the error names the sample.
         """
-        with self._named(row):
-            body = self._body(row)
+        with self.named(row):
+            body = self.read(row)
             if callable(self.decode):
                 return self.decode(body), None
             if self.decode == "pil":
@@ -87,8 +87,8 @@ class Images(Shared):
         """
         from PIL import Image
 
-        with self._named(row):
-            picture: Image.Image = Image.open(io.BytesIO(self._body(row)))
+        with self.named(row):
+            picture: Image.Image = Image.open(io.BytesIO(self.read(row)))
             if picture.mode not in {"1", "L", "P", "I", "I;16"}:
                 raise ValueError(f"found a picture in {picture.mode}, expected one number a pixel")
             return np.array(picture).astype(np.int64)
@@ -103,7 +103,8 @@ class Images(Shared):
         return self.ids[row].decode()
 
     @contextmanager
-    def _named(self, row: int) -> Iterator[None]:
+    def named(self, row: int) -> Iterator[None]:
+        """Let whatever goes wrong with a picture name its sample."""
         try:
             yield
         except (OSError, ValueError, SyntaxError, RuntimeError) as error:  # decoders raise all of these
@@ -115,7 +116,8 @@ class Images(Shared):
                 sample=self.sample(row),
             ) from error
 
-    def _body(self, row: int) -> bytes:
+    def read(self, row: int) -> bytes:
+        """A picture's encoded bytes, as they are."""
         path, sample = self.paths[row].decode(), self.sample(row)
         if self.bytes is not None and (body := self.bytes[row]):
             return body

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from smalti._extras import require
 from smalti.errors import DataError, OptionError, SchemaError
@@ -18,7 +17,7 @@ from smalti.training.shared import Shared
 if TYPE_CHECKING:
     from smalti.dataset.dataset import Dataset
     from smalti.training.decode import Size
-    from smalti.training.options import ItemOptions, Missing
+    from smalti.training.options import ItemOptions
 
 torch = require("torch", "torch")
 
@@ -34,27 +33,6 @@ class Labels(Shared):
 
     def shrink(self, target: dict[str, Any], x: float, y: float, shape: tuple[int, int]) -> None:
         """Let a target's labels refer to a smaller picture: its width and height by the frame's, and its shape."""
-
-
-def annotated(dataset: Dataset, names: list[str], missing: Missing) -> Dataset:
-    """The dataset without samples that nobody has annotated: they are no background.
-
-    Raises:
-        SchemaError: There are such samples, and `missing` is ``error``.
-    """
-    table = dataset.to_arrow()
-    for name in names:
-        column = table.column(name)
-        if not column.null_count:
-            continue
-        if missing == "error":
-            row = pc.index(column.is_null(), pa.scalar(True)).as_py()  # Arrow's own
-            raise SchemaError(
-                f"{column.null_count:,} samples are not annotated, such as {table.column('id')[row].as_py()!r};"
-                " training would take them for background: annotate them, or pass missing='drop'"
-            )
-        dataset = dataset.filter(pc.field(name).is_valid())
-    return dataset
 
 
 def labels_of(dataset: Dataset, table: pa.Table, names: list[str], options: ItemOptions) -> list[Labels]:

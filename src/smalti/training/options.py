@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from smalti.errors import OptionError
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from smalti.errors import OptionError, SchemaError
 from smalti.schema import features
 
 if TYPE_CHECKING:
@@ -82,3 +85,24 @@ def label_fields(dataset: Dataset, wanted: str | Sequence[str] | None) -> list[s
     if "objects" in there or len(there) <= 1:
         return ["objects"] if "objects" in there else there
     raise OptionError(f"there are the label fields {', '.join(there)}; say which with fields=")
+
+
+def annotated(dataset: Dataset, names: list[str], missing: Missing) -> Dataset:
+    """The dataset without samples that nobody has annotated: they are no background.
+
+    Raises:
+        SchemaError: There are such samples, and `missing` is ``error``.
+    """
+    table = dataset.to_arrow()
+    for name in names:
+        column = table.column(name)
+        if not column.null_count:
+            continue
+        if missing == "error":
+            row = pc.index(column.is_null(), pa.scalar(True)).as_py()  # Arrow's own
+            raise SchemaError(
+                f"{column.null_count:,} samples are not annotated, such as {table.column('id')[row].as_py()!r};"
+                " training would take them for background: annotate them, or pass missing='drop'"
+            )
+        dataset = dataset.filter(pc.field(name).is_valid())
+    return dataset

@@ -17,8 +17,8 @@ from smalti.errors import DataError, OptionError, at
 from smalti.training import tv
 from smalti.training.collate import collate, collate_pose, collate_segmentation
 from smalti.training.images import Images
-from smalti.training.labels import LabelImages, annotated, labels_of, one_array
-from smalti.training.options import label_fields
+from smalti.training.labels import LabelImages, labels_of, one_array
+from smalti.training.options import annotated, label_fields
 from smalti.training.shared import Shared, packed, unpacked
 
 torch = require("torch", "torch")
