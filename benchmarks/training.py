@@ -3,21 +3,26 @@
     python benchmarks/training.py                          5,000 JPEGs of 640 x 480, 1,000,000 samples without images
     python benchmarks/training.py --images 500 --samples 20000
 
-The bare loop decodes the same files with Pillow and makes the same tensors, and does nothing else.
+The bare loop decodes the same files with the same decoder and makes the same tensors, and does nothing else. Peers are
+those that are installed beside: Hugging Face `datasets`, torchvision's CocoDetection wrapped for its transforms.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import time
 import warnings
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import simplejpeg
 import torch
 from _measure import scratch
 from PIL import Image
@@ -26,7 +31,7 @@ from torch.utils.data import DataLoader
 import smalti as sm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 SIZE = (640, 480)
 OBJECTS = 7  # an image, as in COCO
@@ -63,18 +68,26 @@ def make(folder: Path, count: int, pictures: int) -> sm.Dataset:
     )
 
 
-def rate(items: Iterable[Any], count: int) -> float:
-    """Samples a second of a loop over batches."""
-    start = time.perf_counter()
-    for _ in items:
-        pass
-    return count / (time.perf_counter() - start)
+def rate(items: Callable[[], Iterable[Any]], count: int) -> float:
+    """Samples a second of a loop over batches: the best of three."""
+    found = []
+    for _ in range(3):
+        start = time.perf_counter()
+        for _ in items():
+            pass
+        found.append(count / (time.perf_counter() - start))
+    return max(found)
 
 
-def bare(folder: Path, count: int) -> Iterable[torch.Tensor]:
+def bare(folder: Path, count: int, decoder: str) -> Iterable[torch.Tensor]:
     for number in range(count):
-        with Image.open(folder / f"{number}.jpg") as picture:
-            yield torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)
+        body = (folder / f"{number}.jpg").read_bytes()
+        if decoder == "pillow":
+            with Image.open(io.BytesIO(body)) as picture:
+                pixels = np.array(picture.convert("RGB"))
+        else:
+            pixels = simplejpeg.decode_jpeg(body, "RGB")
+        yield torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 def proportional_mb() -> float:
@@ -93,23 +106,68 @@ def _children(process: int) -> set[int]:
     return {int(child) for child in found}
 
 
+def line(name: str, found: float, base: float) -> None:
+    print(f"{name:44} {found:8.0f} images/s  {found / base:6.2f} of the bare loop")
+
+
 def throughput(folder: Path, images: int) -> None:
-    items = make(folder, images, images).to_torch()
-    base = rate(bare(folder, images), images)
-    print(f"bare loop                {base:8.0f} images/s")
-    for workers in (0, 2):
-        loader = DataLoader(items, batch_size=16, num_workers=workers, collate_fn=sm.torch.collate)
-        found = rate(loader, images)
-        print(f"DataLoader, {workers} workers    {found:8.0f} images/s  {found / base:6.2f} of the bare loop")
+    ds = make(folder, images, images)
+    base = {name: rate(partial(bare, folder, images, name), images) for name in ("pillow", "simplejpeg")}
+    for decoder, bare_rate in base.items():
+        line(f"bare loop, {decoder}", bare_rate, bare_rate)
+        items = ds.to_torch(decoder=decoder, tv_tensors=False)
+        for workers in (0, 2):
+            loader = DataLoader(items, batch_size=16, num_workers=workers, collate_fn=sm.torch.collate)
+            line(f"smalti, {decoder}, {workers} workers", rate(loader.__iter__, images), bare_rate)
+    peers(ds, folder, images, base["pillow"])
+    target = ds.to_torch(decode=None, tv_tensors=False).target
     rows = np.random.default_rng(1).integers(0, images, 20_000).tolist()
+    ours = seconds(target, rows)
+    print(f"labels of a sample: smalti {1e6 * ours:.1f} microseconds", end="")
+    if find_spec("datasets"):
+        theirs = seconds(ds.drop(["image"]).to_huggingface().with_format("torch").__getitem__, rows[:2_000])
+        print(f", datasets in torch format {1e6 * theirs:.0f}, {theirs / ours:.0f} times as long", end="")
+    print()
+
+
+def seconds(get: Callable[[int], Any], rows: list[int]) -> float:
+    """Of one access."""
     start = time.perf_counter()
     for row in rows:
-        items.target(row)
-    print(f"labels of a sample       {1e6 * (time.perf_counter() - start) / len(rows):8.1f} microseconds")
+        get(row)
+    return (time.perf_counter() - start) / len(rows)
+
+
+def pairs(batch: list[Any]) -> tuple[Any, ...]:
+    return tuple(zip(*batch, strict=True))
+
+
+def peers(ds: sm.Dataset, folder: Path, images: int, base: float) -> None:
+    """The same pictures and labels by others, decoded by Pillow."""
+    if find_spec("datasets"):
+        hub = ds.to_huggingface().with_format("torch")
+        for workers in (0, 2):
+            loader = DataLoader(hub, batch_size=16, num_workers=workers, collate_fn=list)
+            line(f"datasets, {workers} workers", rate(loader.__iter__, images), base)
+    if find_spec("torchvision"):
+        operators = torch.library.Library(
+            "torchvision", "DEF"
+        )  # builds for GPUs lack them here, and need them not
+        for name in ("nms", "qnms"):
+            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        from torchvision.datasets import CocoDetection, wrap_dataset_for_transforms_v2
+
+        ds.write(folder / "coco.json", format="coco", on_loss="ignore")
+        coco = wrap_dataset_for_transforms_v2(
+            CocoDetection(str(folder), str(folder / "coco.json")), target_keys=("image_id", "boxes", "labels")
+        )
+        for workers in (0, 2):
+            loader = DataLoader(coco, batch_size=16, num_workers=workers, collate_fn=pairs)
+            line(f"torchvision CocoDetection, {workers} workers", rate(loader.__iter__, images), base)
 
 
 def memory(folder: Path, samples: int) -> None:
-    items = make(folder, samples, 0).to_torch(decode=None)
+    items = make(folder, samples, 0).to_torch(decode=None, tv_tensors=False)
     print(f"{samples:,} samples, {samples * OBJECTS:,} objects")
     for workers in (1, 2, 4, 8):
         loader = DataLoader(

@@ -90,9 +90,38 @@ def _images(images: list[Any]) -> Any:
     }
     if len(shapes) != 1 or None in shapes:
         return images
+    if (decoded := _side_by_side(images)) is not None:
+        return decoded.permute(0, 3, 1, 2)
     # In a worker this stacks into shared memory, so that nothing is copied again on the way.
     stacked = torch.utils.data.default_collate([_plain(image).permute(1, 2, 0) for image in images])
     return stacked.permute(0, 3, 1, 2)
+
+
+def batch_room(count: int, size: tuple[int, int]) -> Any:
+    """A tensor for the pixels of a batch ``(b, h, w, 3)``, in a worker where the main process finds them."""
+    width, height = size
+    if torch.utils.data.get_worker_info() is None:
+        return torch.empty((count, height, width, 3), dtype=torch.uint8)
+    room = count * height * width * 3
+    storage = torch.UntypedStorage._new_shared(room)  # noqa: SLF001  # as torch's own default_collate does it
+    return torch.empty(0, dtype=torch.uint8).set_(storage, 0, (count, height, width, 3))
+
+
+def _side_by_side(images: list[Any]) -> Any:
+    """The batch ``(b, h, w, 3)`` that pictures were decoded into; null where they were not, or not all of it."""
+    first = _plain(images[0])
+    shape = (len(images), *first.shape[1:], first.shape[0])
+    size = first.numel()
+    storage = first.untyped_storage()
+    apart = [image.data_ptr() - first.data_ptr() for image in images]
+    whole = first.dtype == torch.uint8 and storage.nbytes() == size * len(images)
+    if (
+        not whole
+        or apart != list(range(0, size * len(images), size))
+        or not first.permute(1, 2, 0).is_contiguous()
+    ):
+        return None
+    return torch.empty(0, dtype=torch.uint8).set_(storage, 0, shape)
 
 
 class Targets(list[Any]):

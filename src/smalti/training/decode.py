@@ -54,7 +54,13 @@ def chosen(decoder: Decoder) -> str:
     return decoder
 
 
-def array(body: bytes, size: Size | None, decoder: str, least: Size | None) -> tuple[NDArray[np.uint8], Size]:
+def array(
+    body: bytes,
+    size: Size | None,
+    decoder: str,
+    least: Size | None,
+    room: NDArray[np.uint8] | None = None,
+) -> tuple[NDArray[np.uint8], Size]:
     """A picture as uint8 ``(height, width, 3)`` in the frame of its labels, and the frame's whole size.
 
     Args:
@@ -62,40 +68,54 @@ def array(body: bytes, size: Size | None, decoder: str, least: Size | None) -> t
         size: Width and height of the frame that labels refer to; null: the upright picture.
         decoder: One of `chosen`.
         least: Width and height that a smaller picture has to keep; null: the whole picture.
+        room: Where the pixels are put if they fit; they come back as another array if they do not.
     """
     found = headers.jpeg_size(body) if decoder != "pillow" and body.startswith(headers.JPEG) else None
     if found is None:
-        picture, whole = pillow(body, size, least)
-        return np.array(picture), whole
+        return _by_pillow(body, size, least, room)
     width, height, orientation = found
     turn = orientation if orientation and upright((width, height), orientation, size) else 1
     swapped = turn in SIDEWAYS
-    pixels = _JPEG[decoder](body, (least[1], least[0]) if least and swapped else least)
+    fits = room if room is not None and room.shape[:2] == (height, width) and turn == 1 else None
+    pixels = _JPEG[decoder](body, (least[1], least[0]) if least and swapped else least, fits)
     if pixels is None:  # CMYK, or a JPEG that this decoder does not know
-        picture, whole = pillow(body, size, least)
-        return np.array(picture), whole
+        return _by_pillow(body, size, least, room)
     if turn != 1:
         pixels = np.ascontiguousarray(_TURNS[turn](pixels))
     return pixels, (height, width) if swapped else (width, height)
 
 
-def _simplejpeg(body: bytes, least: Size | None) -> NDArray[np.uint8] | None:
+def _by_pillow(
+    body: bytes, size: Size | None, least: Size | None, room: NDArray[np.uint8] | None
+) -> tuple[NDArray[np.uint8], Size]:
+    picture, whole = pillow(body, size, least)
+    if room is None or room.shape[:2] != picture.size[::-1]:
+        return np.array(picture), whole
+    room[:] = np.asarray(picture)
+    return room, whole
+
+
+def _simplejpeg(body: bytes, least: Size | None, room: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
     library = import_module("simplejpeg")
     if library.decode_jpeg_header(body)[2] in {"CMYK", "YCCK"}:
         return None
-    if least is None:
+    if least is not None:
+        return library.decode_jpeg(body, "RGB", min_width=least[0], min_height=least[1], min_factor=1)
+    if room is None:
         return library.decode_jpeg(body, "RGB")
-    return library.decode_jpeg(body, "RGB", min_width=least[0], min_height=least[1], min_factor=1)
+    library.decode_jpeg(body, "RGB", buffer=room)
+    return room
 
 
-def _torchvision(body: bytes, least: Size | None) -> NDArray[np.uint8] | None:  # noqa: ARG001  # it cannot shrink
+def _torchvision(body: bytes, least: Size | None, room: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+    del least, room  # it can neither shrink nor fill
     library, torch = import_module("torchvision.io"), import_module("torch")
     encoded = torch.frombuffer(bytearray(body), dtype=torch.uint8)
     pixels = library.decode_jpeg(encoded, mode=library.ImageReadMode.RGB)
     return pixels.permute(1, 2, 0).numpy()
 
 
-_JPEG: dict[str, Callable[[bytes, Size | None], NDArray[np.uint8] | None]] = {
+_JPEG: dict[str, Callable[[bytes, Size | None, NDArray[np.uint8] | None], NDArray[np.uint8] | None]] = {
     "simplejpeg": _simplejpeg,
     "torchvision": _torchvision,
 }

@@ -19,7 +19,7 @@ from smalti.training.columns import Texts
 from smalti.training.shared import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -65,8 +65,12 @@ class Images(Shared):
         self.cache = None if options.cache is None else FileCache(options.cache, options.cache_bytes)
         self._place: tuple[int, Location] | None = None
 
-    def __getitem__(self, row: int) -> tuple[Any, Size | None]:
+    def decoded(self, row: int, room: NDArray[np.uint8] | None = None) -> tuple[Any, Size | None]:
         """A picture, and the whole size of its frame: null where a function of the bytes decodes it.
+
+        Args:
+            row: The sample's position.
+            room: uint8 ``(height, width, 3)``: where the pixels are put if they fit.
 
         Raises:
             DataError: It is missing or broken; the error names the sample.
@@ -77,7 +81,7 @@ class Images(Shared):
                 return self.decode(body), None
             if self.decode == "pil":
                 return decode.pillow(body, self.size(row), self.least)
-            return decode.array(body, self.size(row), self.decoder, self.least)
+            return decode.array(body, self.size(row), self.decoder, self.least, room)
 
     def pixels(self, row: int) -> NDArray[Any]:
         """The values of a label image's pixels ``(height, width)``: numbers, or positions in its palette.
@@ -92,6 +96,13 @@ class Images(Shared):
             if picture.mode not in {"1", "L", "P", "I", "I;16"}:
                 raise ValueError(f"found a picture in {picture.mode}, expected one number a pixel")
             return np.array(picture).astype(np.int64)
+
+    def one_size(self, rows: Sequence[int]) -> Size | None:
+        """Width and height that pictures have in common; null where they differ, or may, once decoded."""
+        sizes = self.sizes[list(rows)]
+        if self.decode != "array" or self.least or not len(sizes) or (sizes != sizes[0]).any():
+            return None
+        return self.size(rows[0])
 
     def size(self, row: int) -> Size | None:
         """Width and height of the frame of a sample's labels; null where unknown."""

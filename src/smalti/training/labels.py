@@ -120,7 +120,7 @@ class OneClass(Labels):
             raise SchemaError("samples have a class that target_categories does not have; filter them out")
 
     def add(self, row: int, target: dict[str, Any], size: Size | None) -> None:
-        target["label"] = torch.tensor(self.label[row])
+        target["label"] = _tensor(self.label[row : row + 1])[0]
 
 
 class ManyClasses(Labels):

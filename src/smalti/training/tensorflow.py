@@ -33,7 +33,7 @@ def to_tf(dataset: Dataset, options: ItemOptions) -> Any:
 
     def items() -> Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]:
         for row in range(len(ids)):
-            yield images[row][0], _target(arrays, row)
+            yield images.decoded(row)[0], _target(arrays, row)
 
     target = {"image_id": tf.TensorSpec((), tf.int64)}
     if "label" in arrays:

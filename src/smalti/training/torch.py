@@ -8,6 +8,7 @@ Items follow torchvision's detection convention
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from smalti._extras import require
 from smalti.errors import DataError, OptionError, at
 from smalti.training import tv
-from smalti.training.collate import collate, collate_pose, collate_segmentation
+from smalti.training.collate import batch_room, collate, collate_pose, collate_segmentation
 from smalti.training.images import Images
 from smalti.training.labels import LabelImages, labels_of, one_array
 from smalti.training.options import annotated, label_fields
@@ -81,19 +82,25 @@ class TorchDataset(Shared):
             IndexError: There is no such sample.
             DataError: The image is missing or broken; the error names the sample.
         """
+        row = self._row(index)
+        return self.item(row, row)
+
+    def _row(self, index: int) -> int:
         count = len(self)
         if not -count <= index < count:
             raise IndexError(f"sample {index} of {count}")
-        row = int(index) % count
-        return self.item(row, row)
+        return int(index) % count
 
-    def item(self, row: int, number: int) -> Any:
-        """The item of a position, under the ``image_id`` that is given."""
+    def item(self, row: int, number: int, room: Any = None) -> Any:
+        """The item of a position, under the ``image_id`` that is given, its pixels in a room if they fit."""
         target = self.target(row, number)
         if self.options.decode is None:
             return target if self.options.transform is None else self.options.transform(None, target)
-        image, whole = self.images[row]
-        if isinstance(image, np.ndarray):
+        pixels = None if room is None else room.numpy()
+        image, whole = self.images.decoded(row, pixels)
+        if image is pixels and room is not None:
+            image = room.permute(2, 0, 1)
+        elif isinstance(image, np.ndarray):
             image = torch.from_numpy(image).permute(2, 0, 1)
         if whole is None:  # a function of the bytes decoded it: nothing is known of it
             return (
@@ -117,18 +124,30 @@ class TorchDataset(Shared):
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """The items of a batch; with ``on_error="skip"`` without those whose image is broken."""
         items = []
-        for index in indices:
+        rows = [self._row(index) for index in indices]
+        rooms = self._rooms(rows)
+        for row, room in zip(rows, repeat(None) if rooms is None else rooms, strict=False):
             try:
-                items.append(self[index])
+                items.append(self.item(row, row, room))
             except DataError:
                 if self.options.on_error == "raise":
                     raise
                 self.skipped += 1
         return items
 
+    def _rooms(self, rows: Sequence[int]) -> Any:
+        """Room for the pixels of a batch: decoded side by side, they need not be copied to be stacked."""
+        size = self.images.one_size(rows)
+        if size is None or self.options.transform is not None:
+            return None
+        return batch_room(len(rows), size)
+
     def target(self, row: int, number: int | None = None) -> dict[str, Any]:
         """The labels of a sample by its position, without its image; ``image_id`` is the position, or a number."""
-        target: dict[str, Any] = {"image_id": torch.tensor(row if number is None else number)}
+        position = np.array(row if number is None else number, np.int64)
+        target: dict[str, Any] = {
+            "image_id": torch.from_numpy(position)
+        }  # four times faster than torch.tensor
         size = self.images.size(row) if self.options.masks else None
         for field in self.labels:
             if self.options.masks and size is None:

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from smalti.errors import DataError, EmptySourceError, OptionError
+from smalti.formats.class_table import class_losses
 from smalti.formats.losses import dropped
 from smalti.formats.protocol import Part, PartRead, PartResult, Plan
 from smalti.formats.report import Loss
-from smalti.formats.yolo.class_table import class_losses
 from smalti.schema import features
 from smalti.schema.categories import Categories
 from smalti.schema.schema import Schema

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 
 from smalti.errors import DataError, OptionError
 from smalti.formats import label_rows
+from smalti.formats.class_table import class_losses
 from smalti.formats.losses import dropped
 from smalti.formats.protocol import PartResult, Writer
 from smalti.formats.report import Loss
 from smalti.formats.yolo import classify, encode
-from smalti.formats.yolo.class_table import class_losses
 from smalti.formats.yolo.encoder import Encoder
 from smalti.formats.yolo.options import YoloOptions
 from smalti.formats.yolo.segments import segment_values

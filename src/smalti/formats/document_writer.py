@@ -1,0 +1,163 @@
+"""The base of writers of one document an image; see `smalti.formats.documents` for the readers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from smalti.errors import OptionError
+from smalti.formats.class_table import class_losses
+from smalti.formats.free_names import FreeNames, stem_of
+from smalti.formats.losses import dropped
+from smalti.formats.protocol import Options, PartResult, Writer
+from smalti.formats.report import Loss, merged
+from smalti.schema import features
+from smalti.schema.categories import Categories
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeVar
+
+    import pyarrow as pa
+
+    from smalti.formats.protocol import Cursor
+    from smalti.formats.report import LossKind
+    from smalti.schema.schema import Schema
+    from smalti.storage.folder import Target
+
+    OptionsT = TypeVar("OptionsT", bound=Options)
+else:
+    from smalti.formats.documents import OptionsT
+
+CLASSES = "labels.txt"
+UNLABELLED = "what nobody has annotated reads as having no objects"
+
+
+def class_list(categories: Categories) -> bytes:
+    """A class table as a text file, a name a line."""
+    return "".join(f"{name}\n" for name in categories.values).encode()
+
+
+def listed_classes(text: str) -> Categories:
+    """The class table of such a file; LabelMe's two pseudo-classes at its start are none."""
+    names = [line.rstrip("\r") for line in text.split("\n")]
+    return Categories.of(name for name in names if name and name not in {"__ignore__", "_background_"})
+
+
+class DocumentWriter(Writer[OptionsT]):
+    """Writes a document an image; a format says what is in one (`document`) and where it goes (`places`).
+
+    Attributes:
+        title: The format's title, for reasons of losses.
+        members: Object members that it can hold.
+        held_attributes: Attributes that it can hold, with their features; others are lost.
+        held_columns: Columns that it can hold, with their features.
+        reasons: Why fields are lost, by member or dotted name.
+        needed: Members without one of which an object cannot be written.
+    """
+
+    title: ClassVar[str]
+    members: ClassVar[frozenset[str]]
+    held_attributes: ClassVar[dict[str, Any]] = {}
+    held_columns: ClassVar[dict[str, Any]] = {}
+    reasons: ClassVar[dict[str, str]] = {}
+    needed: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"category"}), frozenset({"bbox"}))
+
+    def __init__(self, schema: Schema, options: OptionsT, single_file: str | None = None) -> None:
+        super().__init__(schema, options, single_file)
+        self.names = FreeNames()
+        self.field = object_field(schema)
+        self.feature = features.Objects() if self.field is None else schema.objects(self.field)
+
+    @abstractmethod
+    def document(self, row: dict[str, Any], objects: list[dict[str, Any]], image: str) -> bytes:
+        """A document.
+
+        Args:
+            row: The sample's columns as plain values.
+            objects: The objects to write.
+            image: The image's path in the target, below its folder.
+        """
+
+    @abstractmethod
+    def places(self, image: str, split: str | None) -> tuple[str, str]:
+        """The paths of an image and of its document in the target."""
+
+    def wants(self) -> Schema:
+        fields = {"id", "image", "split"}
+        fields |= {n for n, f in self.held_columns.items() if self.schema.columns.get(n) == f}
+        if self.field is not None:
+            fields |= {self.field}
+            fields |= {f"{self.field}.{m}" for m in self.feature.members if m in self.members}
+            held = self.feature.attributes.items()
+            fields |= {f"{self.field}.{n}" for n, f in held if self.held_attributes.get(n) == f}
+        return self.schema.project(fields)
+
+    def losses(self) -> list[Loss]:
+        found = dropped(self.schema, self.wants(), self.title, self.reasons)
+        return [*class_losses(self.feature.categories, "detect", CLASSES), *found]
+
+    def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
+        del cursor
+        names, losses = self.names.take(batch.column("id").to_pylist())
+        bodies, documents, media, stems = [], [], [], []
+        written = 0
+        for row, name in zip(batch.to_pylist(), names, strict=True):
+            objects = self._objects(row, losses)
+            written += len(objects)
+            image, document = self.places(name, row.get("split"))
+            bodies.append(self.document(row, objects, name))
+            documents.append(document)
+            media.append((row["image"]["path"], image))
+            stems.append((row.get("split"), stem_of(name)))
+        target.write_many(documents, bodies)
+        return PartResult(
+            samples=len(batch),
+            objects=written,
+            losses=merged(losses),
+            media=media,
+            files=len(bodies),
+            payload=stems,
+        )
+
+    def _objects(self, row: dict[str, Any], losses: list[Loss]) -> list[dict[str, Any]]:
+        """The objects that can be written; others are reported."""
+        if self.field is None:
+            return []
+        given = row[self.field]
+        if given is None:
+            losses.append(_loss("unannotated.merged", self.field, "change", UNLABELLED, row["id"]))
+            return []
+        kept = []
+        for item in given:
+            lacking = next((some for some in self.needed if all(item.get(m) is None for m in some)), None)
+            if lacking is None:
+                kept.append(item)
+                continue
+            why = f"an object needs {' or '.join(sorted(lacking))}"
+            code = "category.missing" if "category" in lacking else "geometry.missing"
+            losses.append(_loss(code, self.field, "object", why, row["id"]))
+        return kept
+
+    def finish(self, target: Target, results: Sequence[PartResult]) -> int:
+        del results
+        target.write(CLASSES, class_list(self.feature.categories))
+        return 1
+
+
+def object_field(schema: Schema) -> str | None:
+    """The field of objects that is written; null where there is none.
+
+    Raises:
+        OptionError: There are several, and none is called ``objects``.
+    """
+    names = schema.of_kind(features.Objects)
+    if "objects" in names or len(names) <= 1:
+        return "objects" if "objects" in names else names[0] if names else None
+    raise OptionError(
+        f"which label field to write? There are {', '.join(names)}; select one and rename it to objects"
+    )
+
+
+def _loss(code: str, field: str, kind: LossKind, reason: str, example: str) -> Loss:
+    return Loss(code=code, field=field, kind=kind, count=1, reason=reason, example=example)

@@ -1,0 +1,60 @@
+"""Names that no file of an export has yet, for formats whose documents are named after their images."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from smalti.formats.report import Loss
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class FreeNames:
+    """Paths of images whose stems differ: two that share one would share a document.
+
+    File systems that know neither case nor a character's two forms are thought of. The later image gets another
+    name, made from its own, which is reported.
+    """
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+
+    def take(self, images: Sequence[str]) -> tuple[list[str], list[Loss]]:
+        """The names of images, most of them their own, and what was changed."""
+        losses: list[Loss] = []
+        return [self.one(image, losses) for image in images], losses
+
+    def one(self, image: str, losses: list[Loss]) -> str:
+        """The name of one image; a change goes to the losses."""
+        stem, dot, suffix = image.rpartition(".")
+        name = image
+        number = 1
+        while (key := _key(name)) in self.taken:
+            name = f"{stem}_{suffix.lower()}{'' if number == 1 else number}{dot}{suffix}"
+            number += 1
+        self.taken.add(key)
+        if name != image:
+            losses.append(
+                Loss(
+                    code="image.renamed",
+                    field="id",
+                    kind="change",
+                    count=1,
+                    reason="two images would share one label file",
+                    example=f"{image} -> {name}",
+                )
+            )
+        return name
+
+
+def _key(image: str) -> str:
+    return unicodedata.normalize("NFC", stem_of(image)).lower()
+
+
+def stem_of(path: str) -> str:
+    """A path without the suffix of its last part."""
+    folder, slash, name = path.rpartition("/")
+    stem = name.rpartition(".")[0] or name
+    return f"{folder}{slash}{stem}"
