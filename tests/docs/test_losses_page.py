@@ -27,6 +27,8 @@ def in_code(source: str) -> set[str]:
         given = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
         if isinstance(call.func, ast.Attribute) and call.func.attr in {"drop", "change"}:
             given += call.args[1:2]
+        if isinstance(call.func, ast.Name) and call.func.id == "one_loss":
+            given += call.args[:1]
         for text in (value for value in given if isinstance(value, ast.JoinedStr)):
             parts = (part.value if isinstance(part, ast.Constant) else "*" for part in text.values)
             texts.add("".join(map(str, parts)))

@@ -54,6 +54,7 @@ class DocumentWriter(Writer[OptionsT]):
         held_columns: Columns that it can hold, with their features.
         reasons: Why fields are lost, by member or dotted name.
         needed: Members without one of which an object cannot be written.
+        split_folders: Whether the images and documents of a split are in a folder of its name.
     """
 
     title: ClassVar[str]
@@ -63,6 +64,8 @@ class DocumentWriter(Writer[OptionsT]):
     reasons: ClassVar[dict[str, str]] = {}
     needed: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"category"}), frozenset({"bbox"}))
 
+    split_folders: ClassVar[bool] = False
+
     def __init__(self, schema: Schema, options: OptionsT, single_file: str | None = None) -> None:
         super().__init__(schema, options, single_file)
         self.names = FreeNames()
@@ -70,18 +73,28 @@ class DocumentWriter(Writer[OptionsT]):
         self.feature = features.Objects() if self.field is None else schema.objects(self.field)
 
     @abstractmethod
-    def document(self, row: dict[str, Any], objects: list[dict[str, Any]], image: str) -> bytes:
+    def document(
+        self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
+    ) -> bytes:
         """A document.
 
         Args:
             row: The sample's columns as plain values.
             objects: The objects to write.
-            image: The image's path in the target, below its folder.
+            image: The image's name in the target.
+            losses: Where what cannot be written as it is goes.
         """
 
     @abstractmethod
-    def places(self, image: str, split: str | None) -> tuple[str, str]:
+    def places(self, image: str) -> tuple[str, str]:
         """The paths of an image and of its document in the target."""
+
+    def _name(self, row: dict[str, Any], losses: list[Loss]) -> str:
+        """The image's name in the target, its split's folder in front where there is one."""
+        if not self.split_folders or not row.get("split"):
+            return self.names.one(row["id"], losses)
+        own = row["id"].partition("/")[2] if self.schema.id_has_split else row["id"]
+        return self.names.one(f"{row['split']}/{own}", losses)
 
     def wants(self) -> Schema:
         fields = {"id", "image", "split"}
@@ -99,14 +112,15 @@ class DocumentWriter(Writer[OptionsT]):
 
     def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
         del cursor
-        names, losses = self.names.take(batch.column("id").to_pylist())
+        losses: list[Loss] = []
         bodies, documents, media, stems = [], [], [], []
         written = 0
-        for row, name in zip(batch.to_pylist(), names, strict=True):
+        for row in batch.to_pylist():
+            name = self._name(row, losses)
             objects = self._objects(row, losses)
             written += len(objects)
-            image, document = self.places(name, row.get("split"))
-            bodies.append(self.document(row, objects, name))
+            image, document = self.places(name)
+            bodies.append(self.document(row, objects, name, losses))
             documents.append(document)
             media.append((row["image"]["path"], image))
             stems.append((row.get("split"), stem_of(name)))
@@ -126,7 +140,7 @@ class DocumentWriter(Writer[OptionsT]):
             return []
         given = row[self.field]
         if given is None:
-            losses.append(_loss("unannotated.merged", self.field, "change", UNLABELLED, row["id"]))
+            losses.append(one_loss("unannotated.merged", self.field, "change", UNLABELLED, row["id"]))
             return []
         kept = []
         for item in given:
@@ -136,7 +150,7 @@ class DocumentWriter(Writer[OptionsT]):
                 continue
             why = f"an object needs {' or '.join(sorted(lacking))}"
             code = "category.missing" if "category" in lacking else "geometry.missing"
-            losses.append(_loss(code, self.field, "object", why, row["id"]))
+            losses.append(one_loss(code, self.field, "object", why, row["id"]))
         return kept
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
@@ -159,5 +173,6 @@ def object_field(schema: Schema) -> str | None:
     )
 
 
-def _loss(code: str, field: str, kind: LossKind, reason: str, example: str) -> Loss:
+def one_loss(code: str, field: str, kind: LossKind, reason: str, example: str) -> Loss:
+    """A loss of one thing; those of a part are summed."""
     return Loss(code=code, field=field, kind=kind, count=1, reason=reason, example=example)

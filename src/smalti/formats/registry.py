@@ -33,6 +33,7 @@ BUILT_IN = MappingProxyType(
     {
         "coco": "smalti.formats.coco:FORMAT",
         "darknet": "smalti.formats.yolo.darknet:FORMAT",
+        "labelme": "smalti.formats.labelme:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
         "yolo": "smalti.formats.yolo:FORMAT",
