@@ -55,6 +55,8 @@ class DocumentWriter(Writer[OptionsT]):
         reasons: Why fields are lost, by member or dotted name.
         needed: Members without one of which an object cannot be written.
         split_folders: Whether the images and documents of a split are in a folder of its name.
+        one_file: Whether `finish` puts the documents of a split together: it finds split, stem and body of each
+            sample in the results' payloads.
     """
 
     title: ClassVar[str]
@@ -65,6 +67,7 @@ class DocumentWriter(Writer[OptionsT]):
     needed: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"category"}), frozenset({"bbox"}))
 
     split_folders: ClassVar[bool] = False
+    one_file: ClassVar[bool] = False
 
     def __init__(self, schema: Schema, options: OptionsT, single_file: str | None = None) -> None:
         super().__init__(schema, options, single_file)
@@ -113,7 +116,7 @@ class DocumentWriter(Writer[OptionsT]):
     def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
         del cursor
         losses: list[Loss] = []
-        bodies, documents, media, stems = [], [], [], []
+        bodies, documents, media, entries = [], [], [], []
         written = 0
         for row in batch.to_pylist():
             name = self._name(row, losses)
@@ -123,15 +126,16 @@ class DocumentWriter(Writer[OptionsT]):
             bodies.append(self.document(row, objects, name, losses))
             documents.append(document)
             media.append((row["image"]["path"], image))
-            stems.append((row.get("split"), stem_of(name)))
-        target.write_many(documents, bodies)
+            entries.append((row.get("split"), stem_of(name), bodies[-1] if self.one_file else b""))
+        if not self.one_file:
+            target.write_many(documents, bodies)
         return PartResult(
             samples=len(batch),
             objects=written,
             losses=merged(losses),
             media=media,
-            files=len(bodies),
-            payload=stems,
+            files=0 if self.one_file else len(bodies),
+            payload=entries,
         )
 
     def _objects(self, row: dict[str, Any], losses: list[Loss]) -> list[dict[str, Any]]:

@@ -220,7 +220,7 @@ class VocWriter(DocumentWriter[VocOptions]):
         files = super().finish(target, results)
         lists: dict[str, list[str]] = {split: [] for split in self.schema.splits}
         for result in results:
-            for split, stem in result.payload:
+            for split, stem, _ in result.payload:
                 if split is not None:
                     lists.setdefault(split, []).append(stem)
         for split, stems in lists.items():

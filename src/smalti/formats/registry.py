@@ -32,6 +32,7 @@ GROUP = "smalti.formats"
 BUILT_IN = MappingProxyType(
     {
         "coco": "smalti.formats.coco:FORMAT",
+        "createml": "smalti.formats.createml:FORMAT",
         "darknet": "smalti.formats.yolo.darknet:FORMAT",
         "labelme": "smalti.formats.labelme:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
