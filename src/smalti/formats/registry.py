@@ -34,6 +34,7 @@ BUILT_IN = MappingProxyType(
         "coco": "smalti.formats.coco:FORMAT",
         "createml": "smalti.formats.createml:FORMAT",
         "darknet": "smalti.formats.yolo.darknet:FORMAT",
+        "kitti": "smalti.formats.kitti:FORMAT",
         "labelme": "smalti.formats.labelme:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
