@@ -75,6 +75,10 @@ class DocumentWriter(Writer[OptionsT]):
         self.field = object_field(schema)
         self.feature = features.Objects() if self.field is None else schema.objects(self.field)
 
+    def holds(self, name: str, feature: Any) -> bool:
+        """Whether an attribute can be written."""
+        return bool(self.held_attributes.get(name) == feature)
+
     @abstractmethod
     def document(
         self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
@@ -105,8 +109,7 @@ class DocumentWriter(Writer[OptionsT]):
         if self.field is not None:
             fields |= {self.field}
             fields |= {f"{self.field}.{m}" for m in self.feature.members if m in self.members}
-            held = self.feature.attributes.items()
-            fields |= {f"{self.field}.{n}" for n, f in held if self.held_attributes.get(n) == f}
+            fields |= {f"{self.field}.{n}" for n, f in self.feature.attributes.items() if self.holds(n, f)}
         return self.schema.project(fields)
 
     def losses(self) -> list[Loss]:
@@ -121,9 +124,10 @@ class DocumentWriter(Writer[OptionsT]):
         for row in batch.to_pylist():
             name = self._name(row, losses)
             objects = self._objects(row, losses)
-            written += len(objects)
             image, document = self.places(name)
+            before = sum(loss.kind == "object" for loss in losses)
             bodies.append(self.document(row, objects, name, losses))
+            written += len(objects) - sum(loss.kind == "object" for loss in losses) + before
             documents.append(document)
             media.append((row["image"]["path"], image))
             entries.append((row.get("split"), stem_of(name), bodies[-1] if self.one_file else b""))

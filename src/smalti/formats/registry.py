@@ -38,6 +38,7 @@ BUILT_IN = MappingProxyType(
         "labelme": "smalti.formats.labelme:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
+        "via": "smalti.formats.via:FORMAT",
         "yolo": "smalti.formats.yolo:FORMAT",
     }
 )
