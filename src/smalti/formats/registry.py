@@ -32,6 +32,7 @@ GROUP = "smalti.formats"
 BUILT_IN = MappingProxyType(
     {
         "coco": "smalti.formats.coco:FORMAT",
+        "cvat": "smalti.formats.cvat:FORMAT",
         "darknet": "smalti.formats.yolo.darknet:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
