@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[2]
 FORMATS = ROOT / "src" / "smalti" / "formats"
 CODE = re.compile(r"[a-z*]+\.[a-z_*]+")
 ROW = re.compile(rf"^\| `({CODE.pattern})` \|", re.MULTILINE)
-NO_CODES = re.compile(r"(objects|smalti)\..*|.*\.(json|yaml|yml|txt|data|names|x)")  # fields, modules, files
+# Fields, modules, files.
+NO_CODES = re.compile(r"(objects|smalti)\..*|.*\.(json|yaml|yml|xml|txt|data|names|x)")
 
 
 def documented() -> list[str]:

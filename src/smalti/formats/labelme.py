@@ -293,7 +293,7 @@ class LabelMeWriter(DocumentWriter[LabelMeOptions]):
             losses.append(one_loss("visibility.dropped", f"{self.field}.keypoints", "change", why, sample))
         if there[0] == "mask" and [item["mask"][side] for side in ("height", "width")] != size:
             why = "the mask is of another size than its picture; it is written from the top left"
-            losses.append(one_loss("mask.reframed", f"{self.field}.mask", "change", why, sample))
+            losses.append(one_loss("mask.padded", f"{self.field}.mask", "change", why, sample))
         return [{**shape, **made, **rest} for made in _written(there[0], item[there[0]])]
 
 

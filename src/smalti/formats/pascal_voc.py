@@ -13,6 +13,7 @@ labelImg, CVAT and Roboflow put the XML beside the images, in one folder or one 
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from smalti.storage.folder import Target
 
 SETS = "ImageSets/Main"
+ROOT = re.compile(rb"<annotation[\s>]")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 FLAGS = ("truncated", "occluded", "difficult")
 SPLITS = ("train", "val", "valid", "test")  # folders of Roboflow's layout
@@ -233,9 +235,7 @@ def sniff(probe: Probe) -> Match | None:
     """XML files whose root is an annotation with a size or objects."""
     for path in probe.matching("*.xml")[:3]:
         head = probe.head(path)
-        if b"<annotation" in head[:400] and (
-            b"<bndbox>" in head or b"<size>" in head or b"<filename>" in head
-        ):
+        if ROOT.search(head[:400]) and (b"<bndbox>" in head or b"<size>" in head or b"<filename>" in head):
             return Match(Grade.CERTAIN, f"{path} is an annotation of an image")
     return None
 

@@ -33,6 +33,7 @@ BUILT_IN = MappingProxyType(
     {
         "coco": "smalti.formats.coco:FORMAT",
         "createml": "smalti.formats.createml:FORMAT",
+        "cvat": "smalti.formats.cvat:FORMAT",
         "darknet": "smalti.formats.yolo.darknet:FORMAT",
         "kitti": "smalti.formats.kitti:FORMAT",
         "labelme": "smalti.formats.labelme:FORMAT",
