@@ -35,6 +35,7 @@ BUILT_IN = MappingProxyType(
         "createml": "smalti.formats.createml:FORMAT",
         "cvat": "smalti.formats.cvat:FORMAT",
         "darknet": "smalti.formats.yolo.darknet:FORMAT",
+        "dota": "smalti.formats.dota:FORMAT",
         "kitti": "smalti.formats.kitti:FORMAT",
         "labelme": "smalti.formats.labelme:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
