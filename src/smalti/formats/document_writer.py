@@ -51,6 +51,7 @@ class DocumentWriter(Writer[OptionsT]):
         title: The format's title, for reasons of losses.
         members: Object members that it can hold.
         held_attributes: Attributes that it can hold, with their features; others are lost.
+        held_of_classes: What of a class beside its name it can hold: ``id``, ``color`` …
         held_columns: Columns that it can hold, with their features.
         reasons: Why fields are lost, by member or dotted name.
         needed: Members without one of which an object cannot be written.
@@ -63,6 +64,7 @@ class DocumentWriter(Writer[OptionsT]):
     members: ClassVar[frozenset[str]]
     held_attributes: ClassVar[dict[str, Any]] = {}
     held_columns: ClassVar[dict[str, Any]] = {}
+    held_of_classes: ClassVar[frozenset[str]] = frozenset()
     reasons: ClassVar[dict[str, str]] = {}
     needed: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"category"}), frozenset({"bbox"}))
 
@@ -114,7 +116,8 @@ class DocumentWriter(Writer[OptionsT]):
 
     def losses(self) -> list[Loss]:
         found = dropped(self.schema, self.wants(), self.title, self.reasons)
-        return [*class_losses(self.feature.categories, "detect", CLASSES), *found]
+        classes = class_losses(self.feature.categories, "detect", CLASSES)
+        return [*(c for c in classes if c.code.partition(".")[2] not in self.held_of_classes), *found]
 
     def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
         del cursor

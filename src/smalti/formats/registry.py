@@ -40,6 +40,7 @@ BUILT_IN = MappingProxyType(
         "labelme": "smalti.formats.labelme:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
+        "supervisely": "smalti.formats.supervisely:FORMAT",
         "via": "smalti.formats.via:FORMAT",
         "yolo": "smalti.formats.yolo:FORMAT",
     }
