@@ -36,6 +36,7 @@ BUILT_IN = MappingProxyType(
         "cvat": "smalti.formats.cvat:FORMAT",
         "darknet": "smalti.formats.yolo.darknet:FORMAT",
         "dota": "smalti.formats.dota:FORMAT",
+        "imagefolder": "smalti.formats.imagefolder:FORMAT",
         "kitti": "smalti.formats.kitti:FORMAT",
         "labelme": "smalti.formats.labelme:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from smalti.errors import DataError, EmptySourceError
-from smalti.formats import label_rows
+from smalti.formats import class_folders, label_rows
 from smalti.formats.protocol import Part, PartRead, Plan, Reader
-from smalti.formats.yolo import classify, text_rows
+from smalti.formats.yolo import text_rows
 from smalti.formats.yolo.layout import Layout, all_text, find_items
 from smalti.formats.yolo.members import member_arrays
 from smalti.formats.yolo.options import YoloOptions
@@ -81,7 +81,7 @@ class YoloReader(Reader[YoloOptions]):
 
     def plan(self) -> Plan:
         if self.options.task == "classify":
-            return classify.plan(self.media or self.root, self.on_error)
+            return class_folders.plan(self.media or self.root, self.on_error)
         base, yaml, layout = self._look()
         labels = [item.label for item in layout.items if item.label is not None]
         step = max(1, len(labels) // LOOKED_AT)
@@ -117,7 +117,7 @@ class YoloReader(Reader[YoloOptions]):
 
     def read(self, part: Part, schema: Schema) -> PartRead:
         if self.options.task == "classify":
-            return classify.read(part, schema, self.media or self.root, self.on_error)
+            return class_folders.read(part, schema, self.media or self.root, self.on_error)
         context = self._context
         reading = _Reading(context, self.media or context.base, self.on_error)
         return reading.run(part.key.items, schema)

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.errors import DataError, OptionError
-from smalti.formats import label_rows
+from smalti.formats import class_folders, label_rows
 from smalti.formats.class_table import class_losses
 from smalti.formats.free_names import FreeNames
 from smalti.formats.losses import dropped
 from smalti.formats.protocol import PartResult, Writer
-from smalti.formats.yolo import classify, encode
+from smalti.formats.yolo import encode
 from smalti.formats.yolo.encoder import Encoder
 from smalti.formats.yolo.options import YoloOptions
 from smalti.formats.yolo.segments import segment_values
@@ -64,7 +64,7 @@ class YoloWriter(Writer[YoloOptions]):
         super().__init__(schema, options, single_file)
         self.names = FreeNames()
         if options.task == "classify":
-            self.task, self.name = "classify", classify.label_field(schema, options.field)
+            self.task, self.name = "classify", class_folders.label_field(schema, options.field)
             self.needs_images = True
             return
         self.name = _object_field(schema, options.field)
@@ -83,14 +83,14 @@ class YoloWriter(Writer[YoloOptions]):
 
     def wants(self) -> Schema:
         if self.task == "classify":
-            return classify.wants(self.schema, self.name)
+            return class_folders.wants(self.schema, self.name)
         fields = {"id", "image", "split", self.name}
         fields |= {f"{self.name}.{m}" for m in self._members() if m in self.feature.names}
         return self.schema.project(fields)
 
     def losses(self) -> list[Loss]:
         if self.task == "classify":
-            return classify.losses(self.schema, self.name)
+            return class_folders.losses(self.schema, self.name)
         found = dropped(self.schema, self.wants(), "YOLO", REASONS)
         return [*class_losses(self.feature.categories, self.task, self.classes), *found]
 
@@ -115,7 +115,7 @@ class YoloWriter(Writer[YoloOptions]):
     def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
         del cursor
         if self.task == "classify":
-            return classify.write(batch, self.schema, self.name, self.names.taken)
+            return class_folders.write(batch, self.schema, self.name, self.names.taken)
         column = batch.column(self.name)
         encoder = self._encoder(batch, column)
         lines = self._lines(encoder)
@@ -215,7 +215,7 @@ class YoloWriter(Writer[YoloOptions]):
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
         if self.task == "classify":
-            classify.finish(target, classify.table(self.schema, self.name), results)
+            class_folders.finish(target, class_folders.table(self.schema, self.name), results)
             return 0
         used = set().union(*(result.payload for result in results)) if results else set()
         for split in sorted(used):
@@ -228,7 +228,8 @@ class YoloWriter(Writer[YoloOptions]):
 
     def details(self) -> dict[str, Any]:
         if self.task == "classify":
-            return classify.details(classify.table(self.schema, self.name), self.name)
+            found = class_folders.details(class_folders.table(self.schema, self.name), self.name)
+            return {"task": self.task, **found}
         table = zip(self.feature.categories.values, self.feature.categories, strict=True)
         classes = {str(i): {"name": value, "source_id": c.id} for i, (value, c) in enumerate(table)}
         return {"task": self.task, "classes": classes}

@@ -1,4 +1,4 @@
-"""YOLO classify: one folder a class below one folder a split.
+"""Folders that are classes, below folders that are splits: for ImageFolder, and for YOLO's task classify.
 
     train/<class>/<image>   val/<class>/<image>   test/<class>/<image>
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from smalti.errors import DataError, EmptySourceError, OptionError
@@ -35,8 +34,13 @@ PART = 5_000  # images
 SPLITS = ("train", "val", "valid", "validation", "test")
 
 
-def plan(base: Location, on_error: OnError) -> Plan:
-    """The parts and the schema of a classify dataset.
+def plan(base: Location, on_error: OnError, *, loose: bool = False) -> Plan:
+    """The parts and the schema of such a dataset.
+
+    Args:
+        base: The folder of the splits, or of the classes.
+        on_error: What becomes of images that lie in no class folder.
+        loose: They are samples without a class instead.
 
     Raises:
         EmptySourceError: There is no image in a class folder.
@@ -45,20 +49,21 @@ def plan(base: Location, on_error: OnError) -> Plan:
     images = base.find(IMAGE_SUFFIXES)
     tops = {path.partition("/")[0] for path in images if "/" in path}
     depth = 2 if tops & set(SPLITS) else 1
-    items = [path for path in images if _fits(path, depth)]
+    classed = [path for path in images if _fits(path, depth)]
+    items = images if loose and classed else classed
     if not items:
         raise EmptySourceError(f"{base.url}: found no image in <split>/<class>/ or <class>/ folders")
     stray = [DataError("this image lies in no class folder", file=f"{base.url}/{p}") for p in images
-             if not _fits(p, depth)]  # fmt: skip
+             if not loose and not _fits(p, depth)]  # fmt: skip
     if stray and on_error == "raise":
         raise stray[0]
-    splits = tuple(dict.fromkeys(path.partition("/")[0] for path in items)) if depth == 2 else ()
-    ids = {path.partition("/")[2] if splits else path for path in items}
+    splits = tuple(dict.fromkeys(path.partition("/")[0] for path in classed)) if depth == 2 else ()
+    ids = {_id(path, depth) for path in items}
     columns: dict[str, Any] = {
         "id": features.Value(type=pa.string()),
         "image": features.Image(members=("path", "width", "height", "exif_orientation")),
         **({"split": features.Split()} if splits else {}),
-        "label": features.Classification(categories=_classes(base, items, splits)),
+        "label": features.Classification(categories=_classes(base, classed, splits)),
     }
     schema = Schema(columns=columns, splits=splits, media_root=base.url, id_has_split=len(ids) < len(items))
     parts = [
@@ -70,6 +75,12 @@ def plan(base: Location, on_error: OnError) -> Plan:
 
 def _fits(path: str, depth: int) -> bool:
     return path.count("/") >= depth and (depth == 1 or path.partition("/")[0] in SPLITS)
+
+
+def _id(path: str, depth: int) -> str:
+    """An image's path without its split."""
+    first, slash, rest = path.partition("/")
+    return rest if depth == 2 and slash and first in SPLITS else path
 
 
 def _classes(base: Location, items: Sequence[str], splits: Sequence[str]) -> Categories:
@@ -89,23 +100,29 @@ def read(part: Part, schema: Schema, base: Location, on_error: OnError) -> PartR
     if errors and on_error == "raise":
         raise errors[0]
     found = [(p, header) for p, header in zip(paths, headers, strict=True) if isinstance(header, ImageHeader)]
-    whole = schema.id_has_split or depth == 1
-    ids = [path if whole else path.partition("/")[2] for path, _ in found]
+    ids = [path if schema.id_has_split else _id(path, depth) for path, _ in found]
+    splits = [
+        path.partition("/")[0] if _fits(path, 1) and path.partition("/")[0] in SPLITS else None
+        for path, _ in found
+    ]
     arrays: dict[str, pa.Array] = {
         "id": pa.array(ids, pa.string()),
         "image": _images(found, schema),
-        "split": pa.array([path.partition("/")[0] for path, _ in found], pa.string())
-        .dictionary_encode()
-        .cast(features.Split().arrow),
+        "split": pa.array(splits, pa.string()).dictionary_encode().cast(features.Split().arrow),
     }
     if isinstance(label := schema.columns.get("label"), features.Classification):
-        codes = [label.categories.codes[path.split("/")[depth - 1]] for path, _ in found]
-        arrays["label"] = label.categories.encode(np.array(codes, np.int32))
-    counted = ["label", "split"] if depth == 2 else ["label"]
+        table = label.categories.codes
+        codes = [table[path.split("/")[depth - 1]] if _fits(path, depth) else None for path, _ in found]
+        arrays["label"] = label.categories.encode(pa.array(codes, pa.int32()))
+    classed = [key for key, (path, _) in zip(ids, found, strict=True) if _fits(path, depth)]
+    counted = {
+        "label": classed,
+        "split": [k for k, s in zip(ids, splits, strict=True) if s] if depth == 2 else [],
+    }
     return PartRead(
         batch=pa.RecordBatch.from_arrays([arrays[name] for name in schema.columns], schema=schema.arrow),
-        counts=dict.fromkeys(counted, len(found)),
-        examples=dict.fromkeys(counted, ids[0]) if ids else {},
+        counts={name: len(keys) for name, keys in counted.items()},
+        examples={name: keys[0] for name, keys in counted.items() if keys},
         errors=errors,
         samples_skipped=len(errors),
     )
@@ -177,8 +194,18 @@ def losses(schema: Schema, field: str) -> list[Loss]:
     return [*found, *dropped(schema, wants(schema, field), "a class folder")]
 
 
-def write(batch: pa.RecordBatch, schema: Schema, field: str, taken: set[str]) -> PartResult:
-    """Where the images of a batch go: into the folders of their classes, which are the labels."""
+def write(
+    batch: pa.RecordBatch, schema: Schema, field: str, taken: set[str], *, loose: bool = False
+) -> PartResult:
+    """Where the images of a batch go: into the folders of their classes, which are the labels.
+
+    Args:
+        batch: Samples.
+        schema: Of the dataset.
+        field: The column of classes.
+        taken: Names that are there; those of the batch are added.
+        loose: Without splits there are no folders for them, and images without a class go above those of classes.
+    """
     splits = batch.column("split").to_pylist() if "split" in batch.schema.names else [None] * len(batch)
     media: list[tuple[str, str]] = []
     unlabelled: list[str] = []
@@ -186,11 +213,12 @@ def write(batch: pa.RecordBatch, schema: Schema, field: str, taken: set[str]) ->
     paths = batch.column("image").field("path").to_pylist()
     keys, names = batch.column("id").to_pylist(), batch.column(field).to_pylist()
     for path, split, name, key in zip(paths, splits, names, keys, strict=True):
-        if name is None:
+        if name is None and not loose:
             unlabelled.append(key)
             continue
         own = key.partition("/")[2] if schema.id_has_split else key
-        goal = f"{split or 'train'}/{name}/{own.removeprefix(f'{name}/')}"
+        folder = f"{split}/" if split else "" if loose else "train/"
+        goal = f"{folder}{own}" if name is None else f"{folder}{name}/{own.removeprefix(f'{name}/')}"
         media.append((path, _free(goal, taken, found)))
     if unlabelled:
         found.append(
@@ -203,7 +231,7 @@ def write(batch: pa.RecordBatch, schema: Schema, field: str, taken: set[str]) ->
                 example=unlabelled[0],
             )
         )
-    used = {split or "train" for split in splits}
+    used = {split or ("" if loose else "train") for split in splits}
     return PartResult(samples=len(media), objects=0, media=media, losses=found, payload=used)
 
 
@@ -234,11 +262,11 @@ def finish(target: Target, categories: Categories, results: Sequence[PartResult]
     """Make the folder of every class in every split: numbers follow from the folders that are there."""
     for split in sorted(set().union(*(result.payload for result in results)) if results else ()):
         for name in categories.values:
-            target.mkdir(f"{split}/{name}")
+            target.mkdir(f"{split}/{name}" if split else name)
 
 
 def details(categories: Categories, field: str) -> dict[str, Any]:
     """The classes as readers will number them."""
     ids = dict(zip(categories.values, (c.id for c in categories), strict=True))
     classes = {str(n): {"name": name, "source_id": ids[name]} for n, name in enumerate(sorted(ids))}
-    return {"task": "classify", "field": field, "classes": classes}
+    return {"field": field, "classes": classes}
