@@ -25,6 +25,23 @@ PAGES = Path(__file__).parent / "formats"
 BEGIN = "<!-- header: made by docs/make_format_pages.py -->"
 END = "<!-- end of header -->"
 
+KINDS = {  # what people ask for, by the fields that hold it
+    "boxes": {"bbox"},
+    "polygons": {"polygons"},
+    "masks": {"mask"},
+    "oriented boxes": {"quad"},
+    "keypoints": {"keypoints"},
+    "polylines": {"polyline"},
+    "3-D boxes": {"box3d"},
+    "scores": {"score"},
+    "tracks": {"track_id"},
+    "crowds": {"iscrowd"},
+    "object ids": {"id"},
+    "classes of images": {"label", "tags"},
+    "captions": {"captions"},
+    "splits": {"split"},
+}
+
 
 def header(format_: Format) -> str:
     """The generated head of a format's page."""
@@ -87,9 +104,38 @@ def index(formats: list[Format]) -> str:
         )
         for f in formats
     ]
-    return "\n".join(
-        [BEGIN, "# Formats", "", *table(("format", "name", "read", "written", "files"), rows), "", END]
-    )
+    kept = [(f"`{f.info.name}`", *("yes" if kind in kinds(f) else "" for kind in KINDS)) for f in formats]
+    lost = [(f"`{f.info.name}`", *(_lost(f, into) for into in formats)) for f in formats]
+    lines = [
+        *(BEGIN, "# Formats", "", *table(("format", "name", "read", "written", "files"), rows), ""),
+        *("## What each holds", "", *table(("", *KINDS), kept), ""),
+        *(
+            "## What is lost on the way",
+            "",
+            "From the format of the row to that of the column; – is nothing.",
+            "",
+        ),
+        *table(("", *(f"`{f.info.name}`" for f in formats)), lost),
+    ]
+    return "\n".join([*lines, "", END])
+
+
+def kinds(format_: Format) -> set[str]:
+    """What a format holds, of `KINDS`."""
+    keeps = format_.info.keeps
+    if "*" in keeps:
+        return set(KINDS)
+    members = {field.rpartition(".")[2] for field in keeps if field.startswith("objects.")}
+    return {
+        kind
+        for kind, names in KINDS.items()
+        if names & (members | {k for k in keeps if "." not in k and k != "id"})
+    }
+
+
+def _lost(source: Format, target: Format) -> str:
+    """The kinds that the source holds and the target does not."""
+    return ", ".join(kind for kind in KINDS if kind in kinds(source) - kinds(target)) or "–"
 
 
 def page(path: Path, head: str) -> str:
