@@ -208,7 +208,7 @@ def _splits(sources: Sequence[Source]) -> tuple[str, ...]:
     """The splits that are declared, then others by appearance."""
     declared = []
     for source in sources:
-        element = None if source.scan.meta is None else source.scan.meta.find("project/subsets")
+        element = None if source.scan.meta is None else source.scan.meta.find("*/subsets")
         declared += (xml_files.text(element) or "").splitlines()
     found = [image.attributes.get("subset", s.split) for s in sources for image in s.scan.images]
     return tuple(dict.fromkeys(name for name in [*declared, *found] if name))
