@@ -240,7 +240,7 @@ def test_on_error__samples_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_target__a_suffix_names_the_format(tmp_path: Path) -> None:
     assert dataset().write(tmp_path / "a.parquet").target_format == "parquet"
-    with pytest.raises(sm.errors.OptionError, match="say which format to write; there are coco, .*, yolo"):
+    with pytest.raises(sm.errors.OptionError, match=r"say which format to write; there are coco, .*, yolo"):
         dataset().write(tmp_path / "somewhere")
 
 
