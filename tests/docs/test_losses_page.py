@@ -12,7 +12,7 @@ FORMATS = ROOT / "src" / "smalti" / "formats"
 CODE = re.compile(r"[a-z*]+\.[a-z_*]+")
 ROW = re.compile(rf"^\| `({CODE.pattern})` \|", re.MULTILINE)
 # Fields, modules, files.
-NO_CODES = re.compile(r"(objects|smalti)\..*|.*\.(json|yaml|yml|xml|txt|data|names|x)")
+NO_CODES = re.compile(r"(objects|smalti|points|bitmap)\..*|.*\.(json|yaml|yml|xml|txt|data|names|x)")
 
 
 def documented() -> list[str]:
@@ -28,6 +28,8 @@ def in_code(source: str) -> set[str]:
         given = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
         if isinstance(call.func, ast.Attribute) and call.func.attr in {"drop", "change"}:
             given += call.args[1:2]
+        if isinstance(call.func, ast.Name) and call.func.id == "one_loss":
+            given += call.args[:1]
         for text in (value for value in given if isinstance(value, ast.JoinedStr)):
             parts = (part.value if isinstance(part, ast.Constant) else "*" for part in text.values)
             texts.add("".join(map(str, parts)))

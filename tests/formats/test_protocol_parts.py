@@ -89,7 +89,7 @@ def test_recognition__of_nothing_says_what_was_tried(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(
         sm.errors.UnknownFormatError,
-        match=r"tried coco, .*, yolo; found files like .*notes\.txt",
+        match=r"tried coco, .*darknet, .*; found files like .*notes\.txt",
     ):
         sm.read(tmp_path)
 
@@ -240,7 +240,7 @@ def test_on_error__samples_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_target__a_suffix_names_the_format(tmp_path: Path) -> None:
     assert dataset().write(tmp_path / "a.parquet").target_format == "parquet"
-    with pytest.raises(sm.errors.OptionError, match=r"say which format to write; there are coco, .*, yolo"):
+    with pytest.raises(sm.errors.OptionError, match="say which format to write; there are coco, "):
         dataset().write(tmp_path / "somewhere")
 
 

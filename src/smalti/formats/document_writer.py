@@ -51,17 +51,25 @@ class DocumentWriter(Writer[OptionsT]):
         title: The format's title, for reasons of losses.
         members: Object members that it can hold.
         held_attributes: Attributes that it can hold, with their features; others are lost.
+        held_of_classes: What of a class beside its name it can hold: ``id``, ``color`` …
         held_columns: Columns that it can hold, with their features.
         reasons: Why fields are lost, by member or dotted name.
         needed: Members without one of which an object cannot be written.
+        split_folders: Whether the images and documents of a split are in a folder of its name.
+        one_file: Whether `finish` puts the documents of a split together: it finds split, stem and body of each
+            sample in the results' payloads.
     """
 
     title: ClassVar[str]
     members: ClassVar[frozenset[str]]
     held_attributes: ClassVar[dict[str, Any]] = {}
     held_columns: ClassVar[dict[str, Any]] = {}
+    held_of_classes: ClassVar[frozenset[str]] = frozenset()
     reasons: ClassVar[dict[str, str]] = {}
     needed: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"category"}), frozenset({"bbox"}))
+
+    split_folders: ClassVar[bool] = False
+    one_file: ClassVar[bool] = False
 
     def __init__(self, schema: Schema, options: OptionsT, single_file: str | None = None) -> None:
         super().__init__(schema, options, single_file)
@@ -69,19 +77,33 @@ class DocumentWriter(Writer[OptionsT]):
         self.field = object_field(schema)
         self.feature = features.Objects() if self.field is None else schema.objects(self.field)
 
+    def holds(self, name: str, feature: Any) -> bool:
+        """Whether an attribute can be written."""
+        return bool(self.held_attributes.get(name) == feature)
+
     @abstractmethod
-    def document(self, row: dict[str, Any], objects: list[dict[str, Any]], image: str) -> bytes:
+    def document(
+        self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
+    ) -> bytes:
         """A document.
 
         Args:
             row: The sample's columns as plain values.
             objects: The objects to write.
-            image: The image's path in the target, below its folder.
+            image: The image's name in the target.
+            losses: Where what cannot be written as it is goes.
         """
 
     @abstractmethod
-    def places(self, image: str, split: str | None) -> tuple[str, str]:
+    def places(self, image: str) -> tuple[str, str]:
         """The paths of an image and of its document in the target."""
+
+    def _name(self, row: dict[str, Any], losses: list[Loss]) -> str:
+        """The image's name in the target, its split's folder in front where there is one."""
+        if not self.split_folders or not row.get("split"):
+            return self.names.one(row["id"], losses)
+        own = row["id"].partition("/")[2] if self.schema.id_has_split else row["id"]
+        return self.names.one(f"{row['split']}/{own}", losses)
 
     def wants(self) -> Schema:
         fields = {"id", "image", "split"}
@@ -89,35 +111,38 @@ class DocumentWriter(Writer[OptionsT]):
         if self.field is not None:
             fields |= {self.field}
             fields |= {f"{self.field}.{m}" for m in self.feature.members if m in self.members}
-            held = self.feature.attributes.items()
-            fields |= {f"{self.field}.{n}" for n, f in held if self.held_attributes.get(n) == f}
+            fields |= {f"{self.field}.{n}" for n, f in self.feature.attributes.items() if self.holds(n, f)}
         return self.schema.project(fields)
 
     def losses(self) -> list[Loss]:
         found = dropped(self.schema, self.wants(), self.title, self.reasons)
-        return [*class_losses(self.feature.categories, "detect", CLASSES), *found]
+        classes = class_losses(self.feature.categories, "detect", CLASSES)
+        return [*(c for c in classes if c.code.partition(".")[2] not in self.held_of_classes), *found]
 
     def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
         del cursor
-        names, losses = self.names.take(batch.column("id").to_pylist())
-        bodies, documents, media, stems = [], [], [], []
+        losses: list[Loss] = []
+        bodies, documents, media, entries = [], [], [], []
         written = 0
-        for row, name in zip(batch.to_pylist(), names, strict=True):
+        for row in batch.to_pylist():
+            name = self._name(row, losses)
             objects = self._objects(row, losses)
-            written += len(objects)
-            image, document = self.places(name, row.get("split"))
-            bodies.append(self.document(row, objects, name))
+            image, document = self.places(name)
+            before = sum(loss.kind == "object" for loss in losses)
+            bodies.append(self.document(row, objects, name, losses))
+            written += len(objects) - sum(loss.kind == "object" for loss in losses) + before
             documents.append(document)
             media.append((row["image"]["path"], image))
-            stems.append((row.get("split"), stem_of(name)))
-        target.write_many(documents, bodies)
+            entries.append((row.get("split"), stem_of(name), bodies[-1] if self.one_file else b""))
+        if not self.one_file:
+            target.write_many(documents, bodies)
         return PartResult(
             samples=len(batch),
             objects=written,
             losses=merged(losses),
             media=media,
-            files=len(bodies),
-            payload=stems,
+            files=0 if self.one_file else len(bodies),
+            payload=entries,
         )
 
     def _objects(self, row: dict[str, Any], losses: list[Loss]) -> list[dict[str, Any]]:
@@ -126,7 +151,7 @@ class DocumentWriter(Writer[OptionsT]):
             return []
         given = row[self.field]
         if given is None:
-            losses.append(_loss("unannotated.merged", self.field, "change", UNLABELLED, row["id"]))
+            losses.append(one_loss("unannotated.merged", self.field, "change", UNLABELLED, row["id"]))
             return []
         kept = []
         for item in given:
@@ -136,7 +161,7 @@ class DocumentWriter(Writer[OptionsT]):
                 continue
             why = f"an object needs {' or '.join(sorted(lacking))}"
             code = "category.missing" if "category" in lacking else "geometry.missing"
-            losses.append(_loss(code, self.field, "object", why, row["id"]))
+            losses.append(one_loss(code, self.field, "object", why, row["id"]))
         return kept
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
@@ -159,5 +184,6 @@ def object_field(schema: Schema) -> str | None:
     )
 
 
-def _loss(code: str, field: str, kind: LossKind, reason: str, example: str) -> Loss:
+def one_loss(code: str, field: str, kind: LossKind, reason: str, example: str) -> Loss:
+    """A loss of one thing; those of a part are summed."""
     return Loss(code=code, field=field, kind=kind, count=1, reason=reason, example=example)

@@ -7,15 +7,17 @@ documents together tell, so planning reads them; their labels stay in memory as 
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from smalti.errors import DataError, at
 from smalti.formats.losses import Tally
 from smalti.formats.protocol import Options, Part, PartRead, Plan, Reader
+from smalti.formats.report import Loss
 from smalti.schema import features
 from smalti.schema.build import list_column, objects_array
 from smalti.schema.categories import Categories
@@ -42,11 +44,15 @@ class Document:
         path: Of the document, below the root; null: nobody has annotated the image.
         image: Of the image, below the media root; null: the document says it.
         split: The split; null where there is none.
+        folder: What of the image's path only says its split, ``train/``: ids are without it.
+        payload: What one file for all has to say of this image; then there is no document to be read.
     """
 
     path: str | None
     image: str | None
     split: str | None = None
+    folder: str = ""
+    payload: Any = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,7 +60,7 @@ class Parsed:
     """What a document says, as plain values.
 
     Attributes:
-        image: The image's path, which names the sample.
+        image: The image's path below the media root; it names the sample.
         width: Pixels; null where it does not say.
         height: Pixels.
         objects: Its objects, as `smalti.schema.build.objects_array` takes them; null: nobody has looked.
@@ -93,6 +99,7 @@ class _Chunk:
     schema: Schema
     errors: list[DataError]
     samples_skipped: int
+    others: list[str]  # files that are none of this format's
 
 
 class DocumentReader(Reader[OptionsT]):
@@ -117,8 +124,8 @@ class DocumentReader(Reader[OptionsT]):
         """
 
     @abstractmethod
-    def parse(self, body: bytes, document: Document) -> Parsed:
-        """Parse one document.
+    def parse(self, body: bytes, document: Document) -> Parsed | None:
+        """Parse one document; null: it is something else, and none of this format's.
 
         Raises:
             DataError: It is faulty.
@@ -136,6 +143,7 @@ class DocumentReader(Reader[OptionsT]):
         return Plan(
             schema=schema,
             parts=[Part(key=n, samples=chunk.table.num_rows) for n, chunk in enumerate(chunks)],
+            repairs=_ignored([path for chunk in chunks for path in chunk.others]),
             errors=errors,
             objects_skipped=len(errors) - skipped,
             samples_skipped=skipped,
@@ -158,16 +166,22 @@ class DocumentReader(Reader[OptionsT]):
             found = self.find()
             seen: dict[str, str] = {}
             starts = range(0, max(len(found.documents), 1), CHUNK)
-            self._chunks = [self._chunk(found, found.documents[n : n + CHUNK], seen) for n in starts]
+            chunks = [self._chunk(found, found.documents[n : n + CHUNK], seen) for n in starts]
+            ids = [key for chunk in chunks for key in chunk.table.column("id").to_pylist()]
+            self._chunks = chunks if len(set(ids)) == len(ids) else [_with_split(chunk) for chunk in chunks]
         return self._chunks
 
     def _chunk(self, found: Found, documents: Sequence[Document], seen: dict[str, str]) -> _Chunk:
         rows: list[tuple[Document, Parsed]] = []
         errors: list[DataError] = []
+        others: list[str] = []
         skipped = 0
         for document in documents:
             try:
                 parsed = self._one(document)
+                if parsed is None:
+                    others.append(str(document.path))
+                    continue
                 _once(parsed, document, seen, self.root)
                 rows.append((document, parsed))
                 errors += parsed.faults
@@ -178,11 +192,14 @@ class DocumentReader(Reader[OptionsT]):
                 skipped += 1
         _sized([parsed for _, parsed in rows], found.media)
         table, schema = self._table(found, rows)
-        return _Chunk(table, schema, errors, skipped)
+        return _Chunk(table, schema, errors, skipped, others)
 
-    def _one(self, document: Document) -> Parsed:
+    def _one(self, document: Document) -> Parsed | None:
         if document.path is None:
             return Parsed(image=str(document.image))
+        if document.payload is not None:
+            with at(file=(self.root if self.root.isfile() else self.root / document.path).url):
+                return self.parse(b"", document)
         place = self.root if self.root.isfile() else self.root / document.path
         with at(file=place.url):
             return self.parse(place.read_bytes(), document)
@@ -212,9 +229,10 @@ class DocumentReader(Reader[OptionsT]):
         return objects, faults
 
     def _table(self, found: Found, rows: list[tuple[Document, Parsed]]) -> tuple[pa.Table, Schema]:
-        ids = pa.array([parsed.image for _, parsed in rows], pa.string())
+        paths = pa.array([parsed.image for _, parsed in rows], pa.string())
+        ids = pa.array([parsed.image.removeprefix(document.folder) for document, parsed in rows], pa.string())
         sides = [pa.array([getattr(p, side) for _, p in rows], pa.int32()) for side in ("width", "height")]
-        image = pa.StructArray.from_arrays([ids, *sides], fields=list(features.Image().arrow))
+        image = pa.StructArray.from_arrays([paths, *sides], fields=list(features.Image().arrow))
         columns: dict[str, AnyFeature] = {"id": features.Value(type=pa.string()), "image": features.Image()}
         arrays = [ids, image]
         if found.splits:
@@ -244,14 +262,32 @@ class DocumentReader(Reader[OptionsT]):
         )
 
 
+def _ignored(others: list[str]) -> list[Loss]:
+    if not others:
+        return []
+    why = "the file has the suffix of this format's documents, and is something else"
+    return [
+        Loss(code="file.ignored", field="id", kind="change", count=len(others), reason=why, example=others[0])
+    ]
+
+
+def _with_split(chunk: _Chunk) -> _Chunk:
+    """The same samples, their splits in front of their ids: two splits have one path."""
+    words = chunk.table.column("split").cast(pa.string())
+    ids = pc.binary_join_element_wise(pc.fill_null(words, ""), chunk.table.column("id"), "/")
+    schema = chunk.schema.model_copy(update={"id_has_split": True})
+    table = chunk.table.set_column(0, "id", ids).replace_schema_metadata(schema.metadata)
+    return replace(chunk, table=table, schema=schema)
+
+
 def _once(parsed: Parsed, document: Document, seen: dict[str, str], root: Location) -> None:
     """Refuse a second document for an image."""
-    other = seen.setdefault(parsed.image, document.path or "")
-    if other != (document.path or ""):
+    if (other := seen.get(parsed.image)) is not None:
         raise DataError(
-            f"it labels {parsed.image!r}, as {other} does already; expected one document an image",
-            file=f"{root.url}/{document.path}",
+            f"{parsed.image!r} is labelled here and in {other}; expected one document an image",
+            file=root.url if root.isfile() else f"{root.url}/{document.path}",
         )
+    seen[parsed.image] = document.path or ""
 
 
 def _sized(rows: Sequence[Parsed], media: Location) -> None:

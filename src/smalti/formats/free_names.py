@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
 
 from smalti.formats.report import Loss
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class FreeNames:
@@ -20,11 +16,6 @@ class FreeNames:
 
     def __init__(self) -> None:
         self.taken: set[str] = set()
-
-    def take(self, images: Sequence[str]) -> tuple[list[str], list[Loss]]:
-        """The names of images, most of them their own, and what was changed."""
-        losses: list[Loss] = []
-        return [self.one(image, losses) for image in images], losses
 
     def one(self, image: str, losses: list[Loss]) -> str:
         """The name of one image; a change goes to the losses."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from smalti.formats.probe import Probe
     from smalti.formats.protocol import PartResult
+    from smalti.formats.report import Loss
     from smalti.storage.folder import Target
 
 SETS = "ImageSets/Main"
@@ -174,11 +175,13 @@ class VocWriter(DocumentWriter[VocOptions]):
         "score": "VOC's annotations have no scores",
     }
 
-    def places(self, image: str, split: str | None) -> tuple[str, str]:
-        del split
+    def places(self, image: str) -> tuple[str, str]:
         return f"JPEGImages/{image}", f"Annotations/{stem_of(image)}.xml"
 
-    def document(self, row: dict[str, Any], objects: list[dict[str, Any]], image: str) -> bytes:
+    def document(
+        self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
+    ) -> bytes:
+        del losses  # the schema alone tells what is lost
         rest = msgspec.json.decode(row["voc"]) if row.get("voc") else {}
         width, height = row["image"]["width"], row["image"]["height"]
         size = {
@@ -219,7 +222,7 @@ class VocWriter(DocumentWriter[VocOptions]):
         files = super().finish(target, results)
         lists: dict[str, list[str]] = {split: [] for split in self.schema.splits}
         for result in results:
-            for split, stem in result.payload:
+            for split, stem, _ in result.payload:
                 if split is not None:
                     lists.setdefault(split, []).append(stem)
         for split, stems in lists.items():

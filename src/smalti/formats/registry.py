@@ -32,10 +32,16 @@ GROUP = "smalti.formats"
 BUILT_IN = MappingProxyType(
     {
         "coco": "smalti.formats.coco:FORMAT",
+        "createml": "smalti.formats.createml:FORMAT",
         "cvat": "smalti.formats.cvat:FORMAT",
         "darknet": "smalti.formats.yolo.darknet:FORMAT",
+        "dota": "smalti.formats.dota:FORMAT",
+        "kitti": "smalti.formats.kitti:FORMAT",
+        "labelme": "smalti.formats.labelme:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
+        "supervisely": "smalti.formats.supervisely:FORMAT",
+        "via": "smalti.formats.via:FORMAT",
         "yolo": "smalti.formats.yolo:FORMAT",
     }
 )

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from smalti.errors import DataError, at
+from smalti.formats import rings as shared_rings
 from smalti.formats import xml_files
 from smalti.formats.cvat import masks
 from smalti.formats.cvat.labels import FIGURES, PREFIX
@@ -24,8 +25,6 @@ from smalti.geometry import quads, rle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from smalti.formats.report import LossKind
 
@@ -70,10 +69,14 @@ class Encoder:
                 self.lose("mask.padded", "mask", "change", why, sample)
         return lines
 
-    def lose(self, code: str, member: str, kind: LossKind, reason: str, sample: str) -> None:
+    def lose(
+        self, code: str, member: str, kind: LossKind, reason: str, sample: str, iou: float | None = None
+    ) -> None:
         """Keep a loss of one thing; an empty member means the object."""
         place = f"{self.name}.{member}" if member else self.name
-        self.losses.append(Loss(code=code, field=place, kind=kind, reason=reason, count=1, example=sample))
+        self.losses.append(
+            Loss(code=code, field=place, kind=kind, reason=reason, count=1, example=sample, iou=iou)
+        )
         if len(self.losses) > 1000:  # many small ones are one
             self.losses = merged(self.losses)
 
@@ -128,9 +131,13 @@ class Encoder:
         parts = [ring for ring in rings if ring]
         if len(parts) == 1:
             return parts[0]
+        points = np.concatenate([np.reshape(part, (-1, 2)) for part in parts])
+        width, height = np.ceil(points.max(axis=0)).clip(1).astype(int).tolist()
+        made = shared_rings.from_polygons(parts, height, width)
         why = "the parts of an object are joined to one ring by bridges of no width"
-        self.lose("polygon.joined", "polygons", "change", why, sample)
-        return joined(parts)
+        self.lose("polygon.joined", "polygons", "change", why, sample, None if made is None else made.iou)
+        ring: list[float] = (points if made is None else made.ring).ravel().tolist()
+        return ring
 
     def _turned(self, quad: list[float], sample: str, angle: float | None) -> Shape:
         corners = np.array(quad, np.float64)
@@ -191,18 +198,6 @@ def points_text(flat: Sequence[float]) -> str:
     """Coordinates as ``x,y;x,y``."""
     words = list(map(_number, flat))
     return ";".join(map("{},{}".format, words[::2], words[1::2]))
-
-
-def joined(rings: Sequence[Sequence[float]]) -> list[float]:
-    """One ring through all the points of several, each entered and left at the nearest pair of points."""
-    ring = np.array(rings[0], np.float64).reshape(-1, 2)
-    for part in rings[1:]:
-        other = np.array(part, np.float64).reshape(-1, 2)
-        distance: NDArray[np.float64] = ((ring[:, None] - other[None]) ** 2).sum(axis=2)
-        here, there = np.unravel_index(int(distance.argmin()), distance.shape)
-        ring = np.concatenate([ring[: here + 1], other[there:], other[: there + 1], ring[here:]])
-    found: list[float] = ring.ravel().tolist()
-    return found
 
 
 def _number(value: float) -> str:

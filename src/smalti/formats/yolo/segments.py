@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from smalti.formats.yolo import rings
+from smalti.formats import rings
 from smalti.formats.yolo.encode import flat_polygons
 from smalti.formats.yolo.encoder import NOISE
 from smalti.geometry import quads

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,9 +11,9 @@ import pyarrow.compute as pc
 from smalti.errors import DataError, OptionError
 from smalti.formats import label_rows
 from smalti.formats.class_table import class_losses
+from smalti.formats.free_names import FreeNames
 from smalti.formats.losses import dropped
 from smalti.formats.protocol import PartResult, Writer
-from smalti.formats.report import Loss
 from smalti.formats.yolo import classify, encode
 from smalti.formats.yolo.encoder import Encoder
 from smalti.formats.yolo.options import YoloOptions
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smalti.formats.protocol import Cursor
+    from smalti.formats.report import Loss
     from smalti.schema.schema import Schema
     from smalti.storage.folder import Target
 
@@ -62,7 +62,7 @@ class YoloWriter(Writer[YoloOptions]):
 
     def __init__(self, schema: Schema, options: YoloOptions, single_file: str | None = None) -> None:
         super().__init__(schema, options, single_file)
-        self.taken: set[str] = set()
+        self.names = FreeNames()
         if options.task == "classify":
             self.task, self.name = "classify", classify.label_field(schema, options.field)
             self.needs_images = True
@@ -115,7 +115,7 @@ class YoloWriter(Writer[YoloOptions]):
     def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
         del cursor
         if self.task == "classify":
-            return classify.write(batch, self.schema, self.name, self.taken)
+            return classify.write(batch, self.schema, self.name, self.names.taken)
         column = batch.column(self.name)
         encoder = self._encoder(batch, column)
         lines = self._lines(encoder)
@@ -194,11 +194,11 @@ class YoloWriter(Writer[YoloOptions]):
         stems = pc.replace_substring_regex(images, r"\.[^./]*$", "")
         keys = _same_name(stems)
         losses: list[Loss] = []
-        if len(set(keys)) == len(keys) and self.taken.isdisjoint(keys):
-            self.taken.update(keys)
+        if len(set(keys)) == len(keys) and self.names.taken.isdisjoint(keys):
+            self.names.taken.update(keys)
             names = images.to_pylist()
         else:
-            names = [self._free(name, losses) for name in images.to_pylist()]
+            names = [self.names.one(name, losses) for name in images.to_pylist()]
             stems = pc.replace_substring_regex(pa.array(names), r"\.[^./]*$", "")
         labels = pc.binary_join_element_wise(stems, ".txt", "")
         if all(folder.startswith("images/") for folder in used.values()):
@@ -208,28 +208,6 @@ class YoloWriter(Writer[YoloOptions]):
             else:
                 labels = pc.replace_substring(labels, "images/", "labels/", max_replacements=1)
         return labels.to_pylist(), names, losses
-
-    def _free(self, image: str, losses: list[Loss]) -> str:
-        """An image's path, or one beside it where its label file would be another image's."""
-        stem, dot, suffix = image.rpartition(".")
-        name = image
-        number = 1
-        while (key := unicodedata.normalize("NFC", name.rpartition(".")[0]).lower()) in self.taken:
-            name = f"{stem}_{suffix.lower()}{'' if number == 1 else number}{dot}{suffix}"
-            number += 1
-        self.taken.add(key)
-        if name != image:
-            losses.append(
-                Loss(
-                    code="image.renamed",
-                    field="id",
-                    kind="change",
-                    count=1,
-                    reason="two images would share one label file",
-                    example=f"{image} -> {name}",
-                )
-            )
-        return name
 
     def folder(self, split: str) -> str:
         """Where the images of a split lie."""

@@ -1,0 +1,242 @@
+"""CreateML: one JSON list a folder, boxes by their centres.
+
+Specification: https://developer.apple.com/documentation/createml/building-an-object-detector-data-source
+
+    train/_annotations.createml.json    [{"image": "a.jpg", "annotations": [{"label": "cat",
+                                          "coordinates": {"x": 12, "y": 8, "width": 4, "height": 6}}]}]
+    train/a.jpg
+    labels.txt                          the classes in their order; read where it is there
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import msgspec
+from pydantic import Field
+
+from smalti.errors import DataError, EmptySourceError, at
+from smalti.formats import json_files
+from smalti.formats.document_writer import CLASSES, DocumentWriter, class_list, listed_classes
+from smalti.formats.documents import Document, DocumentReader, Found, Parsed
+from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
+from smalti.formats.splits import KNOWN
+from smalti.schema import features
+from smalti.schema.categories import Categories
+from smalti.storage.media import IMAGE_SUFFIXES, ImageHeader, read_headers
+from smalti.storage.paths import safe_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from smalti.formats.probe import Probe
+    from smalti.formats.protocol import PartResult
+    from smalti.formats.report import Loss
+    from smalti.storage.folder import Target
+    from smalti.storage.location import Location
+
+NAME = "_annotations.createml.json"  # Roboflow's; Apple names none
+ITEM_KEYS = frozenset({"label", "coordinates"})
+ENTRY_KEYS = frozenset({"image", "imagefilename", "annotations", "annotation"})
+
+
+class CreateMLOptions(Options):
+    """Options of CreateML: what `MLObjectDetector.AnnotationType.boundingBox` asks for, too."""
+
+    units: Literal["pixel", "normalized"] = Field(
+        "pixel",
+        description="Whether coordinates are pixels, or fractions of the image's size.",
+        json_schema_extra={"side": "read"},
+    )
+    anchor: Literal["center", "topLeft"] = Field(
+        "center", description="Which point of a box x and y are.", json_schema_extra={"side": "read"}
+    )
+
+
+class CreateMLReader(DocumentReader[CreateMLOptions]):
+    """Reads the lists below a folder, or one file."""
+
+    attributes: ClassVar = {"createml": features.Json()}
+    columns: ClassVar = {"createml": features.Json()}
+
+    def find(self) -> Found:
+        single = self.root.isfile()
+        media = self.media or (self.root.parent if single else self.root)
+        documents: list[Document] = []
+        for path in [self.root.name] if single else self.root.find((".json",)):
+            documents += self._entries(path, self.root if single else self.root / path)
+        if not documents:
+            raise EmptySourceError(
+                f"{self.root.url}: looked for *.json with a list of images, and found none"
+            )
+        folders = {(document.folder, document.split) for document in documents}
+        known = {document.image for document in documents}
+        for image in media.find(IMAGE_SUFFIXES) if media.exists() else ():
+            of = [(f, split) for f, split in folders if image.startswith(f)]
+            if of and image not in known:
+                folder, split = max(of, key=lambda found: len(found[0]))
+                documents.append(Document(path=None, image=image, split=split, folder=folder))
+        classes = (self.root.parent if single else self.root) / CLASSES
+        return Found(
+            documents=documents,
+            media=media,
+            categories=listed_classes(classes.read_text()) if classes.isfile() else Categories(),
+            splits=tuple(dict.fromkeys(document.split for document in documents if document.split)),
+        )
+
+    def _entries(self, path: str, place: Location) -> list[Document]:
+        """The images of a list; none of a file that is something else."""
+        with at(file=place.url):
+            body = place.read_bytes()
+            if body.lstrip()[:1] not in {b"[", b"\xef"} and path.rpartition("/")[2] != NAME:
+                return []
+            folder = path.rpartition("/")[0]
+            split = KNOWN.get(folder, folder) or None
+            prefix = f"{folder}/" if folder else ""
+            entries = enumerate(json_files.parse(body, list))
+            return [self._entry(entry, number, path, split, prefix) for number, entry in entries]
+
+    def _entry(self, entry: Any, number: int, path: str, split: str | None, folder: str) -> Document:
+        try:
+            with at(position=f"$[{number}]"):
+                image = f"{folder}{safe_path(_image(entry))}"
+        except DataError as error:
+            if self.on_error == "raise":
+                raise
+            # It is said where samples are counted.
+            return Document(path=path, image=None, split=split, folder=folder, payload=(number, error))
+        return Document(path=path, image=image, split=split, folder=folder, payload=(number, entry))
+
+    def parse(self, body: bytes, document: Document) -> Parsed | None:
+        del body
+        number, entry = document.payload
+        if isinstance(entry, DataError):
+            raise entry
+        with at(position=f"$[{number}]", sample=document.image):
+            single = entry.get("annotation")
+            given = [{"label": single}] if isinstance(single, str) else entry.get("annotations", single)
+            if given is None:
+                raise DataError("found no annotations, expected a list")
+            width, height = self._size(str(document.image))
+            items = json_files.of(given, list, "annotations")
+            objects, faults = self.each(
+                items, lambda item: self._object(item, width, height), f"$[{number}].annotations"
+            )
+        rest = {key: value for key, value in entry.items() if key not in ENTRY_KEYS}
+        return Parsed(
+            image=str(document.image),
+            width=width,
+            height=height,
+            objects=objects,
+            columns={"createml": json_files.text(rest)} if rest else {},
+            faults=faults,
+        )
+
+    def _size(self, image: str) -> tuple[int | None, int | None]:
+        """Width and height where fractions need them; the base finds out those of the others."""
+        if self.options.units == "pixel":
+            return None, None
+        media = self.media or (self.root.parent if self.root.isfile() else self.root)
+        (header,) = read_headers(media, [image])
+        if not isinstance(header, ImageHeader):
+            raise DataError(f"fractions need the size of the image, which cannot be read: {header}")
+        return header.upright
+
+    def _object(self, item: Any, width: int | None, height: int | None) -> dict[str, Any]:
+        label = json_files.of(json_files.of(item, dict, "the annotation").get("label"), str, "label")
+        if not label:
+            raise DataError("label: found no text, expected the name of a class")
+        found: dict[str, Any] = {"category": label}
+        box = item.get("coordinates")
+        if box is not None:
+            sides = json_files.of(box, dict, "coordinates")
+            x, y, w, h = (
+                json_files.number(sides.get(key), f"coordinates.{key}")
+                for key in ("x", "y", "width", "height")
+            )
+            if self.options.anchor == "center":
+                x, y = x - w / 2, y - h / 2
+            if self.options.units == "normalized":
+                x, y, w, h = x * (width or 1), y * (height or 1), w * (width or 1), h * (height or 1)
+            found["bbox"] = [x, y, w, h]
+        if rest := {key: value for key, value in item.items() if key not in ITEM_KEYS}:
+            found["createml"] = json_files.text(rest)
+        return found
+
+
+def _image(entry: Any) -> str:
+    entry = json_files.of(entry, dict, "the entry")
+    return str(json_files.of(entry.get("image", entry.get("imagefilename")), str, "image"))
+
+
+class CreateMLWriter(DocumentWriter[CreateMLOptions]):
+    """Writes a list a split, in pixels, boxes by their centres."""
+
+    title: ClassVar = "CreateML"
+    split_folders: ClassVar = True
+    one_file: ClassVar = True
+    members: ClassVar = frozenset({"category", "bbox"})
+    held_attributes: ClassVar = {"createml": features.Json()}
+    held_columns: ClassVar = {"createml": features.Json()}
+    needed: ClassVar = (frozenset({"category"}),)
+    reasons: ClassVar = {"id": "annotations have no ids", "score": "annotations have no scores"}
+
+    def places(self, image: str) -> tuple[str, str]:
+        return image, image
+
+    def document(
+        self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
+    ) -> bytes:
+        del losses  # the schema alone tells what is lost
+        folder = f"{row['split']}/" if row.get("split") else ""
+        rest = msgspec.json.decode(row["createml"]) if row.get("createml") else {}
+        annotations = [self._annotation(item) for item in objects]
+        return msgspec.json.encode({"image": image.removeprefix(folder), "annotations": annotations, **rest})
+
+    def _annotation(self, item: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {"label": item["category"]}
+        if item.get("bbox") is not None:
+            x, y, w, h = (item["bbox"][side] for side in "xywh")
+            centre = {"x": json_files.short(x + w / 2), "y": json_files.short(y + h / 2)}
+            found["coordinates"] = {**centre, "width": w, "height": h}
+        return {**found, **(msgspec.json.decode(item["createml"]) if item.get("createml") else {})}
+
+    def finish(self, target: Target, results: Sequence[PartResult]) -> int:
+        lists: dict[str | None, list[bytes]] = {split: [] for split in self.schema.splits} or {None: []}
+        for result in results:
+            for split, _, body in result.payload:
+                lists.setdefault(split, []).append(body)
+        for split, bodies in lists.items():
+            body = b"[\n" + b",\n".join(bodies) + b"\n]\n"
+            target.write(f"{split}/{NAME}" if split else NAME, body)
+        target.write(CLASSES, class_list(self.feature.categories))
+        return len(lists) + 1
+
+
+def sniff(probe: Probe) -> Match | None:
+    """A JSON list of images with annotations."""
+    for path in probe.matching("*.json")[:8]:
+        head = probe.head(path).lstrip()
+        if (
+            head.startswith(b"[")
+            and b'"annotations"' in head
+            and b'"image"' in head
+            and b'"id"' not in head[:200]
+        ):
+            return Match(Grade.CERTAIN, f"{path} is a list of images with annotations")
+    return None
+
+
+FORMAT = Format(
+    info=FormatInfo(
+        name="createml",
+        title="CreateML",
+        spec="https://developer.apple.com/documentation/createml/building-an-object-detector-data-source",
+        layout=("<split>/_annotations.createml.json", "<split>/*.jpg", "labels.txt"),
+        keeps=frozenset({"image", "split", "objects.category", "objects.bbox"}),
+    ),
+    sniff=sniff,
+    reader=CreateMLReader,
+    writer=CreateMLWriter,
+    options=CreateMLOptions,
+)

@@ -1,0 +1,273 @@
+"""KITTI: a text file an image, a row an object with its box in the picture and in space.
+
+Specification: https://github.com/bostondiditeam/kitti/blob/master/resources/devkit_object/readme.txt (the development kit)
+
+    training/label_2/000001.txt    type truncated occluded alpha left top right bottom height width length x y z rotation_y
+    training/image_2/000001.png
+    testing/image_2/000001.png     pictures that nobody has annotated
+    ImageSets/train.txt            the images of a split, without their suffix, as 3-D detectors keep them
+    labels.txt                     the classes in their order; read where it is there
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+
+from smalti.errors import DataError, EmptySourceError, at
+from smalti.formats.document_writer import CLASSES, DocumentWriter, listed_classes
+from smalti.formats.documents import Document, DocumentReader, Found, Parsed
+from smalti.formats.free_names import stem_of
+from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
+from smalti.schema import features
+from smalti.schema.categories import Categories
+from smalti.storage.location import BOM
+from smalti.storage.media import IMAGE_SUFFIXES
+from smalti.storage.paths import safe_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from smalti.formats.probe import Probe
+    from smalti.formats.protocol import PartResult
+    from smalti.formats.report import Loss
+    from smalti.storage.folder import Target
+
+LABELS = {"label_2": "image_2", "labels": "images"}  # folders of labels, and of their images beside
+NUMBERS = 14  # of a row, after the type; one more is a score
+UNKNOWN = {"truncated": -1, "occluded": -1, "alpha": -10}
+SPACE = ("height", "width", "length", "x", "y", "z", "rotation_y")
+NOWHERE = (-1, -1, -1, -1000, -1000, -1000, -10)  # what the kit writes of objects without a place in space
+IGNORED = "DontCare"
+ATTRIBUTES: dict[str, Any] = {
+    "truncated": features.Value(type=pa.float64()),
+    "occluded": features.Value(type=pa.int64()),
+    "alpha": features.Value(type=pa.float64()),
+    "dontcare": features.Value(type=pa.bool_()),
+}
+
+
+class KittiOptions(Options):
+    """KITTI has no options."""
+
+
+class KittiReader(DocumentReader[KittiOptions]):
+    """Reads the folders of labels and images below a root."""
+
+    attributes: ClassVar = ATTRIBUTES
+    _classes: Categories | None = None
+
+    def find(self) -> Found:
+        found: list[Document] = []
+        media = self.media or self.root
+        images = media.find(IMAGE_SUFFIXES) if media.exists() else []
+        lists = self._lists()
+        texts = [path for path in self.root.find((".txt",)) if _label_folder(path)]
+        for folder in dict.fromkeys(_label_folder(path) for path in texts):
+            found += _paired(folder, [path for path in texts if _label_folder(path) == folder], images, lists)
+        if not found:
+            raise EmptySourceError(
+                f"{self.root.url}: looked for label_2/*.txt and labels/*.txt, and found none"
+            )
+        rest = [image for image in images if image.startswith("testing/image_2/")]
+        found += [Document(path=None, image=i, split="test", folder="testing/image_2/") for i in rest]
+        splits = tuple(dict.fromkeys(document.split for document in found if document.split))
+        return Found(documents=found, media=media, categories=self._listed(), splits=splits)
+
+    def _listed(self) -> Categories:
+        if self._classes is None:
+            place = self.root / CLASSES
+            self._classes = listed_classes(place.read_text()) if place.isfile() else Categories()
+        return self._classes
+
+    def _lists(self) -> dict[str, str]:
+        """The split of each image, by its path without suffix."""
+        sets = self.root / "ImageSets"
+        found: dict[str, str] = {}
+        for name in sets.find((".txt",), maxdepth=1) if sets.isdir() else ():
+            if stem_of(name) != "trainval":  # what two others are together
+                for line in (sets / name).read_text().splitlines():
+                    found.setdefault(line, stem_of(name))
+        return found
+
+    def parse(self, body: bytes, document: Document) -> Parsed:
+        objects, faults = [], []
+        for number, line in enumerate(body.removeprefix(BOM).split(b"\n"), 1):
+            if not line.strip():
+                continue
+            try:
+                with at(position=f"line {number}"):
+                    objects.append(self._object(_decoded(line)))
+            except DataError as error:
+                if self.on_error == "raise":
+                    raise
+                faults.append(error)
+        return Parsed(image=str(document.image), objects=objects, faults=faults)
+
+    def _object(self, line: str) -> dict[str, Any]:
+        name, numbers = self._split(line)
+        truncated, occluded, alpha, *rest = numbers
+        found: dict[str, Any] = {"dontcare": True} if name == IGNORED else {"category": name}
+        said = {"truncated": truncated, "occluded": occluded, "alpha": alpha}
+        found |= {key: value for key, value in said.items() if value != UNKNOWN[key]}
+        if "occluded" in found:
+            if occluded != int(occluded):
+                raise DataError(f"found {occluded} for occluded, expected 0, 1, 2 or 3")
+            found["occluded"] = int(occluded)
+        left, top, right, bottom = rest[:4]
+        if (left, top, right, bottom) != (-1, -1, -1, -1):
+            found["bbox"] = [left, top, right - left, bottom - top]
+        space = dict(zip(SPACE, rest[4:11], strict=True))
+        if any(space[side] != -1 for side in ("height", "width", "length")):
+            found["box3d"] = space
+        if len(rest) > 11:
+            found["score"] = rest[11]
+        return found
+
+    def _split(self, line: str) -> tuple[str, list[float]]:
+        """The type, which may have blanks, and the numbers behind it."""
+        words = line.split()
+        table = self._listed()
+        unlisted = None
+        for count in (NUMBERS, NUMBERS + 1):
+            name, numbers = " ".join(words[:-count]), [_number(word) for word in words[-count:]]
+            if not name or None in numbers:
+                continue
+            # A type may end with a number: the class table tells, and without one the word before the numbers.
+            if name in table.codes or name == IGNORED or (not table and _number(words[-count - 1]) is None):
+                return name, [number for number in numbers if number is not None]
+            unlisted = name
+        if table and unlisted is not None:
+            raise DataError(f"found the class {unlisted!r}, which {CLASSES} does not list")
+        expected = f"expected a type and {NUMBERS} numbers, or one more for a score"
+        wrong = next((word for word in words[1:] if _number(word) is None), None)
+        found = f"{len(words)} values" if wrong is None or len(words) <= NUMBERS else repr(wrong)
+        raise DataError(f"found {found}, {expected}")
+
+
+def _label_folder(path: str) -> str:
+    """The folder of labels that a text file is below, with its slash; nothing where it is below none."""
+    parts = path.split("/")[:-1]
+    place = next((n for n, part in enumerate(parts) if part in LABELS), None)
+    return "" if place is None else "".join(f"{part}/" for part in parts[: place + 1])
+
+
+def _paired(folder: str, texts: list[str], images: list[str], lists: dict[str, str]) -> list[Document]:
+    """The documents of a folder with their images, and its images that have none."""
+    above, name = folder[:-1].rpartition("/")[::2]
+    beside = f"{above}/{LABELS[name]}/" if above else f"{LABELS[name]}/"
+    own = [image for image in images if image.startswith(beside)]
+    by_stem = {stem_of(image)[len(beside) :]: image for image in reversed(own)}
+    by_name: dict[str, list[str]] = {}
+    for stem in by_stem:
+        by_name.setdefault(stem.rpartition("/")[2], []).append(stem)
+    found = []
+    for path in texts:
+        stem = stem_of(path)[len(folder) :]
+        same = by_name.get(stem.rpartition("/")[2], [])
+        key = (
+            stem if stem in by_stem else same[0] if len(same) == 1 else stem
+        )  # images may be in folders below
+        image = by_stem.pop(key, None) or safe_path(f"{beside}{stem}.png")
+        found.append(Document(path=path, image=image, split=lists.get(stem), folder=beside))
+    return found + [
+        Document(path=None, image=image, split=lists.get(stem), folder=beside)
+        for stem, image in sorted(by_stem.items())
+    ]
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"found the byte 0x{line[error.start]:02x}; expected text in UTF-8") from error
+
+
+def _number(word: str) -> float | None:
+    try:
+        value = float(word)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in word else None
+
+
+class KittiWriter(DocumentWriter[KittiOptions]):
+    """Writes the folders of the development kit's training set."""
+
+    title: ClassVar = "KITTI"
+    members: ClassVar = frozenset({"category", "bbox", "box3d", "score"})
+    held_attributes: ClassVar = ATTRIBUTES
+    needed: ClassVar = (frozenset({"category", "dontcare"}), frozenset({"bbox", "box3d"}))
+    reasons: ClassVar = {"id": "rows have no ids", "track_id": "object labels have no tracks"}
+
+    def places(self, image: str) -> tuple[str, str]:
+        return f"training/image_2/{image}", f"training/label_2/{stem_of(image)}.txt"
+
+    def document(
+        self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
+    ) -> bytes:
+        del row, image, losses  # the schema alone tells what is lost
+        return "".join(f"{' '.join(self._row(item))}\n" for item in objects).encode()
+
+    def _row(self, item: dict[str, Any]) -> Iterator[str]:
+        yield IGNORED if item.get("dontcare") else item["category"]
+        for key, unknown in UNKNOWN.items():
+            yield _text(unknown if item.get(key) is None else item[key])
+        box = item.get("bbox")
+        x, y, w, h = (box[side] for side in "xywh") if box else (-1, -1, 0, 0)
+        yield from (_text(x), _text(y), f"{x + w:.15g}", f"{y + h:.15g}")
+        space = item.get("box3d")
+        yield from map(_text, (space[side] for side in SPACE) if space else NOWHERE)
+        if item.get("score") is not None:
+            yield _text(item["score"])
+
+    def finish(self, target: Target, results: Sequence[PartResult]) -> int:
+        files = super().finish(target, results)
+        lists: dict[str, list[str]] = {split: [] for split in self.schema.splits}
+        for result in results:
+            for split, stem, _ in result.payload:
+                if split is not None:
+                    lists.setdefault(split, []).append(stem)
+        for split, stems in lists.items():
+            target.write(f"ImageSets/{split}.txt", "".join(f"{stem}\n" for stem in stems).encode())
+        target.mkdir("training/image_2")
+        target.mkdir("training/label_2")
+        return files + len(lists)
+
+
+def _text(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def sniff(probe: Probe) -> Match | None:
+    """Rows of a word and fourteen numbers below label_2 or labels."""
+    texts = [path for path in probe.files if path.endswith(".txt") and _label_folder(path)]
+    for path in texts[:8]:
+        words = probe.head(path).split(b"\n")[0].decode(errors="replace").split()
+        if not words:
+            continue
+        enough = len(words) > NUMBERS and all(_number(word) is not None for word in words[-NUMBERS:])
+        return (
+            Match(Grade.CERTAIN, f"{path} has rows of a type and numbers")
+            if enough and _number(words[0]) is None
+            else None
+        )
+    below = [path for path in texts if "label_2/" in path]
+    return Match(Grade.LIKELY, "label files below label_2/, all of them empty") if below else None
+
+
+FORMAT = Format(
+    info=FormatInfo(
+        name="kitti",
+        title="KITTI",
+        spec="https://github.com/bostondiditeam/kitti/blob/master/resources/devkit_object/readme.txt",
+        layout=("training/label_2/*.txt", "training/image_2/*.png", "ImageSets/<split>.txt", "labels.txt"),
+        keeps=frozenset({"split", "objects.category", "objects.bbox", "objects.box3d", "objects.score"}),
+    ),
+    sniff=sniff,
+    reader=KittiReader,
+    writer=KittiWriter,
+    options=KittiOptions,
+)
