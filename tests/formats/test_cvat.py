@@ -223,7 +223,10 @@ def test_read__parts_have_their_own_bytes(tmp_path: Path, monkeypatch: pytest.Mo
         ('<!DOCTYPE a [<!ENTITY x "y">]><annotations/>', "without a DTD"),
         ('<?xml version="1.0" encoding="latin-1"?><annotations/>', "expected UTF-8"),
         ("<annotations>" + "<a>" * 100 + "</a>" * 100 + "</annotations>", "64 deep"),
-        ("<annotations><track/></annotations>", "1 tracks, expected images"),
+        ("<annotations><track/><image/></annotations>", "images beside 1 tracks"),
+        ('<annotations><track><box frame="-1"/></track></annotations>', "frame: found '-1'"),
+        ("<annotations><meta><project/></meta><track/></annotations>", "tracks of a project"),
+        ("<annotations><meta><task><size>9999999999</size></task></meta><track/></annotations>", "number of a frame"),
         (doc("", meta="<meta><task><labels><label/></labels></task></meta>"), "label without a name"),
         (doc("", head='width="1"'), "image without a name"),
         (doc("", head='name="../a.jpg"'), "leaves its root"),
@@ -268,7 +271,7 @@ def test_read__faulty_objects_are_skipped(tmp_path: Path) -> None:
 def test_read__folder_without_files(tmp_path: Path) -> None:
     with pytest.raises(EmptySourceError, match=r"annotations\.xml"):
         sm.read(tmp_path, "cvat")
-    with pytest.raises(EmptySourceError, match="image elements"):
+    with pytest.raises(EmptySourceError, match="images and tracks"):
         sm.read(put(tmp_path, "<annotations/>"), "cvat")
 
 
@@ -417,3 +420,101 @@ def test_write__tags_of_one_class_and_with_scores(tmp_path: Path) -> None:
         {},
         text,
     )
+
+
+VIDEO = GOLDEN / "video"
+TRACK = (
+    '<track id="5" label="car"><box frame="{}" {}/><box frame="1" xtl="0" ytl="0" xbr="4" ybr="4"/></track>'
+)
+
+
+def seen(ds: sm.Dataset, track: int) -> dict[int, dict[str, Any]]:
+    return {s["frame"]: row for s in ds for row in (s.objects or ()) if row["track_id"] == track}
+
+
+def test_video__frames_are_samples() -> None:
+    ds = sm.read(VIDEO)
+    assert [s["frame"] for s in ds] == [0, 2, 4, 6, 8, 10]
+    assert {s["video"] for s in ds} == {"crossing.mp4"}
+    assert ds[1].id == ds[1].image.path == "frame_000002.PNG"
+    assert (ds[0].image.width, ds[0].image.height) == (640, 480)
+    assert ds.report.objects_read == 5 + 2 + 6
+
+
+def test_video__between_keyframes_is_a_straight_line() -> None:
+    car = seen(sm.read(VIDEO), 0)
+    assert list(car) == [0, 2, 4, 8, 10]  # outside in 6
+    boxes = {frame: list(row["bbox"].values()) for frame, row in car.items()}
+    assert boxes[2] == [30, 20, 25, 20]
+    assert boxes[10] == boxes[8] == [60, 60, 30, 30]  # the last one goes on
+    assert [row["keyframe"] for row in car.values()] == [True, False, True, True, False]
+    assert [row["moving"] for row in car.values()] == [True, True, True, False, False]
+    assert [row["occluded"] for row in car.values()] == [False, False, True, False, False]
+
+
+def test_video__what_is_written_between_keyframes_is_kept() -> None:
+    lane = seen(sm.read(VIDEO), 1)
+    assert [(frame, row["keyframe"]) for frame, row in lane.items()] == [(2, True), (4, False)]
+    assert list(lane[4]["polyline"]) == [0, 12, 100, 12]
+    assert lane[4]["group_id"] == 2
+
+
+def test_video__turns_the_short_way() -> None:
+    car = seen(sm.read(VIDEO), 2)
+    assert list(car) == [0, 2, 4, 6, 8, 10]
+    assert car[2]["quad"] is None
+    assert list(car[2]["bbox"].values()) == [0, 0, 20, 10]
+    assert [car[frame]["angle"] for frame in (0, 4, 6)] == [350, 10, 10 - 10 / 4]
+
+
+def test_video__parts_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = sm.read(VIDEO)
+    monkeypatch.setattr(cvat_read, "PART", 1)
+    assert sm.read(VIDEO).digest() == whole.digest()
+
+
+def test_video__images_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (640, 480)).save(tmp_path / "images" / "frame_000002.jpg")
+    put(tmp_path, (VIDEO / "annotations.xml").read_text())
+    ds = sm.read(tmp_path)
+    assert [s.image.path for s in ds][:2] == ["frame_000000.PNG", "frame_000002.jpg"]
+
+
+def test_video__without_meta(tmp_path: Path) -> None:
+    track = TRACK.format(3, 'outside="1" xtl="8" ytl="0" xbr="12" ybr="4"')
+    put(tmp_path, f"<annotations>{track}</annotations>")
+    ds = sm.read(tmp_path)
+    assert [(s["frame"], [list(o["bbox"].values()) for o in s.objects or ()]) for s in ds] == [
+        (0, []),
+        (1, [[0, 0, 4, 4]]),
+        (2, [[4, 0, 4, 4]]),
+        (3, []),
+    ]
+
+
+def test_video__faults_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cvat_read, "PART", 1)
+    put(tmp_path, f"<annotations>{TRACK.format(2, '')}{TRACK.format(0, '')}</annotations>")
+    with pytest.raises(DataError, match=r"track\[\d\]\.box\[0\]: xtl: found nothing"):
+        sm.read(tmp_path)
+    ds = sm.read(tmp_path, on_error="skip")
+    assert (ds.report.objects_skipped, ds.report.error_count) == (2, 2)
+    assert [len(s.objects or ()) for s in ds] == [0, 2, 2]
+
+
+def test_video__a_frame_that_is_none(tmp_path: Path) -> None:
+    text = (VIDEO / "annotations.xml").read_text().replace('frame="8"', 'frame="99"')
+    with pytest.raises(DataError, match=r"track\[0\]: found the frame 99, expected 0 to 10"):
+        sm.read(put(tmp_path, text))
+    ds = sm.read(tmp_path, on_error="skip")
+    assert (ds.report.objects_skipped, ds.report.objects_read) == (1, 8)
+
+
+def test_video__is_written_as_images(tmp_path: Path) -> None:
+    ds = sm.read(VIDEO)
+    report = ds.write(tmp_path / "out", "cvat", on_loss="ignore")
+    assert {loss.field for loss in report.losses} == {"video", "frame", "objects.track_id"}
+    back = sm.read(tmp_path / "out")
+    assert [len(s.objects or ()) for s in back] == [len(s.objects or ()) for s in ds]
+    assert [row["keyframe"] for row in rows(back)] == [row["keyframe"] for row in rows(ds)]

@@ -35,6 +35,7 @@ BITS = (b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"-", b"0", b"1e999", b"nan", b"9"
 BOXES = Shape(members=("category", "bbox"), category_ids=False)
 CASES: dict[str, dict[str, Any]] = {
     "coco": {"format": "coco"},
+    "cvat": {"format": "cvat"},
     "darknet": {"format": "darknet", "shape": BOXES, "media": "link"},
     "parquet": {"format": "parquet", "target": "out.parquet"},
     "yolo": {"format": "yolo", "shape": BOXES, "media": "link", "options": {"task": "detect"}},

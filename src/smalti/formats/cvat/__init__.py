@@ -1,8 +1,8 @@
-"""CVAT for images 1.1: one XML file, with the images beside it.
+"""CVAT 1.1, for images and (read alone) for video: one XML file, with the images beside it.
 
 Specification: https://docs.cvat.ai/docs/other/xml_format
 
-    annotations.xml        meta: the labels and their attributes; then an element an image
+    annotations.xml        meta: the labels and their attributes; then an element an image, or a track
     images/a.jpg           the images of a task, or
     images/train/a.jpg     those of a project's subset
 """

@@ -5,6 +5,7 @@ An object is one element; which of its geometries that is, `GEOMETRY` or the opt
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
@@ -18,7 +19,7 @@ from smalti.formats import xml_files
 from smalti.formats.cvat import masks
 from smalti.formats.cvat.labels import FIGURES, PREFIX
 from smalti.formats.cvat.shapes import CORNERS, CROP, DECIMALS
-from smalti.formats.label_rows import snap
+from smalti.formats.label_rows import EPS
 from smalti.formats.report import Loss, merged
 from smalti.geometry import quads, rle
 
@@ -35,6 +36,7 @@ ROUNDED = 9  # digits of a turned box's corners; more than this is noise of turn
 ANGLE = 12  # digits of degrees
 SAME = 1e-6  # pixels that the corners of a rectangle may be off
 TURNED_EPS = 1e-9  # degrees
+_PLAIN = re.compile(r"[0-9A-Za-z_.,; +-]*")  # needs no escaping
 
 
 @dataclass(slots=True)
@@ -186,6 +188,8 @@ def quoted(words: str) -> str:
     Raises:
         DataError: It has a character that XML cannot hold.
     """
+    if _PLAIN.fullmatch(words):
+        return f'"{words}"'
     xml_files.escaped(words)
     return quoteattr(words)
 
@@ -212,8 +216,14 @@ def _text(value: Any) -> str:
 
 def _box(box: Mapping[str, float]) -> dict[str, str]:
     x, y, w, h = (box[side] for side in "xywh")
-    far = snap(np.array([x + w, y + h]), DECIMALS, max(abs(x), abs(y), abs(w), abs(h)))
-    return dict(zip(CORNERS, map(_number, (x, y, *far.tolist())), strict=True))
+    return dict(zip(CORNERS, map(_number, (x, y, _sum(x, w), _sum(y, h))), strict=True))
+
+
+def _sum(one: float, other: float) -> float:
+    """A sum without the noise of floating point, as `smalti.formats.label_rows.snap` takes it away."""
+    total = one + other
+    short = round(total, DECIMALS)
+    return short if abs(total - short) <= EPS * max(abs(one), abs(other)) else total
 
 
 def _mask(mask: Mapping[str, Any]) -> dict[str, str]:

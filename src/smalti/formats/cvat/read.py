@@ -1,42 +1,26 @@
-"""Read CVAT for images: one look at each file, then its images part by part."""
+"""Read CVAT for images and for video: one look at each file, then its images part by part."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-import msgspec
-import numpy as np
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from smalti.errors import DataError, EmptySourceError, at
+from smalti.formats.cvat import video
 from smalti.formats.cvat.labels import parse_labels
-from smalti.formats.cvat.scan import SHAPES, elements, scan
-from smalti.formats.cvat.shapes import Image, attribute_value, code, parse_shape, struct
-from smalti.formats.cvat.survey import (
-    NUMBERS,
-    Source,
-    find_items,
-    make_schema,
-    repairs_of,
-    shared_names,
-)
+from smalti.formats.cvat.reading import Reading
+from smalti.formats.cvat.scan import scan
+from smalti.formats.cvat.survey import Source, find_items, make_schema, repairs_of, shared_names
 from smalti.formats.losses import Tally
 from smalti.formats.protocol import Options, Part, PartRead, Plan, Reader
-from smalti.schema import features
-from smalti.schema.build import list_column
 from smalti.schema.project import project
-from smalti.storage.location import Location
-from smalti.storage.media import IMAGE_SUFFIXES, ImageHeader, read_headers
+from smalti.storage.media import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from xml.etree.ElementTree import Element
-
-    from smalti.formats.cvat.labels import Labels
-    from smalti.formats.cvat.scan import Scan
     from smalti.formats.cvat.survey import Item
+    from smalti.formats.cvat.video import Tracks
     from smalti.schema.schema import Schema
+    from smalti.storage.location import Location
 
 PART = 500  # images
 NAME = "annotations.xml"
@@ -46,6 +30,7 @@ NAME = "annotations.xml"
 class _Key:
     file: Location
     items: tuple[Item, ...]
+    tracks: Tracks | None
 
 
 class CvatReader(Reader[Options]):
@@ -54,45 +39,62 @@ class CvatReader(Reader[Options]):
     def plan(self) -> Plan:
         sources = self._sources()
         media = self._media(sources[0].file.parent)
-        shared = shared_names(sources)
         there = set(media.find(IMAGE_SUFFIXES)) if media.exists() else set()
+        faults = [error for source in sources for error in self._find_frames(source, there)]
+        shared = shared_names(sources)
         errors = find_items(sources, there, self.on_error, shared=shared)
         self._schema = make_schema(sources, media, shared=shared)
         parts = [
-            Part(
-                key=_Key(source.file, tuple(source.items[n : n + PART])),
-                samples=len(source.items[n : n + PART]),
-            )
+            Part(key=_key(source, source.items[n : n + PART]), samples=len(source.items[n : n + PART]))
             for source in sources
             for n in range(0, len(source.items), PART)
         ]
         return Plan(
             schema=self._schema,
             parts=parts,
-            errors=errors,
+            errors=[*faults, *errors],
+            objects_skipped=len(faults),
             samples_skipped=len(errors),
             repairs=repairs_of(sources),
         )
 
     def _sources(self) -> list[Source]:
         files = self._files()
-        scans = [scan(file) for file in files]
-        for file, found in zip(files, scans, strict=True):
-            if found.tracks:
-                raise DataError(
-                    f"found {found.tracks} tracks, expected images",
-                    file=file.url,
-                    hint="export the task as CVAT for images, which has an object a frame",
-                )
-        if not any(found.images for found in scans):
+        sources = []
+        for file in files:
+            found = scan(file)
+            with at(file=file.url):
+                split = file.stem if len(files) > 1 else None
+                sources.append(Source(file, found, parse_labels(found.meta), split))
+        if not any(source.scan.images or source.scan.tracks for source in sources):
             raise EmptySourceError(
-                f"{self.root.url}: looked for image elements in {files[0].name}, found none"
+                f"{self.root.url}: looked for images and tracks in {files[0].name}, and found none"
             )
-        several = len(files) > 1
-        return [
-            Source(file, found, _labels(file, found), file.stem if several else None)
-            for file, found in zip(files, scans, strict=True)
-        ]
+        return sources
+
+    def _find_frames(self, source: Source, there: set[str]) -> list[DataError]:
+        """Make a file of tracks one of frames; gives the errors of tracks that are left out."""
+        found = source.scan
+        if not found.tracks:
+            return []
+        errors, tracks = [], []
+        with at(file=source.file.url):
+            if found.images:
+                raise DataError(f"found images beside {len(found.tracks)} tracks, expected one kind")
+            numbers, size, name = video.frames(found, source.file.stem)
+            for span in found.tracks:
+                try:
+                    with at(file=source.file.url):
+                        video.check(span, numbers)
+                        tracks.append(span)
+                except DataError as error:
+                    if self.on_error == "raise":
+                        raise
+                    errors.append(error)
+        found.images = video.frame_images(numbers, size, sorted(there))
+        keyframes = "keyframe" not in found.kinds  # an attribute of that name is another thing
+        source.tracks = video.Tracks(tuple(tracks), name, numbers, keyframes)
+        return errors
 
     def _files(self) -> list[Location]:
         if self.root.isfile():
@@ -109,8 +111,9 @@ class CvatReader(Reader[Options]):
 
     def read(self, part: Part, schema: Schema) -> PartRead:
         whole = self._schema
-        reading = _Reading(part.key.file, whole, self.on_error)
-        batch = reading.batch(_sized(part.key.items, whole))
+        key = part.key
+        reading = Reading(key.file, whole, self.on_error)
+        batch = reading.images(key.items) if key.tracks is None else reading.frames(key.items, key.tracks)
         tally = Tally({*whole.fields(), "objects"} - {*schema.fields(), *schema.columns})
         tally.add(PartRead(batch=batch))
         return PartRead(
@@ -122,135 +125,13 @@ class CvatReader(Reader[Options]):
         )
 
 
-def _labels(file: Location, found: Scan) -> Labels | None:
-    with at(file=file.url):
-        return parse_labels(found.meta)
-
-
-class _Reading:
-    """The reading of one part."""
-
-    def __init__(self, file: Location, schema: Schema, on_error: str) -> None:
-        self.file = file
-        self.schema = schema
-        self.feature = schema.objects()
-        self.on_error = on_error
-        self.errors: list[DataError] = []
-        tags = schema.columns.get("tags")
-        self.tags = tags.categories.codes if isinstance(tags, features.Classification) else {}
-        self.points = {
-            value: {name: at for at, name in enumerate(category.keypoints or ())}
-            for value, category in zip(self.feature.categories.values, self.feature.categories, strict=True)
-        }
-
-    def batch(self, items: Sequence[Item]) -> pa.RecordBatch:
-        with at(file=self.file.url):
-            roots = elements(self.file, [item.span for item in items]).findall("image")
-        objects: list[list[dict[str, Any]]] = []
-        tags: list[list[Element]] = []
-        for item, root in zip(items, roots, strict=True):
-            objects.append(self._objects(item, root))
-            tags.append(self._tags(item, root))
-        arrays = {**_columns(items, self.schema), **self._tag_columns(tags)}
-        flat = [row for rows in objects for row in rows]
-        lengths = np.array([len(rows) for rows in objects], np.int64)
-        arrays["objects"] = list_column(struct(flat, self.feature), lengths)
-        return pa.RecordBatch.from_arrays(
-            [arrays[name] for name in self.schema.columns], schema=self.schema.arrow
+def _key(source: Source, items: list[Item]) -> _Key:
+    """A part with the tracks that touch it."""
+    tracks = source.tracks
+    if tracks is not None:
+        first, last = items[0].number, items[-1].number
+        spans = tuple(
+            span for span in tracks.spans if span.first <= last and (span.goes_on or span.last >= first)
         )
-
-    def _objects(self, item: Item, root: Element) -> list[dict[str, Any]]:
-        width, height = item.size
-        size = None if width is None or height is None else (width, height)
-        image = Image(size, self.feature.categories.codes, self.points, self.feature.attributes)
-        rows = []
-        for number, element in enumerate(root):
-            if element.tag not in SHAPES:
-                continue
-            try:
-                with self._at(item, number, element):
-                    rows.append(parse_shape(element, image))
-            except DataError as error:
-                self._fail(error)
-        return rows
-
-    def _at(self, item: Item, number: int, element: Element) -> Any:
-        place = f"image[{item.number}].{element.tag}[{number}]"
-        return at(file=self.file.url, position=place, sample=item.id)
-
-    def _fail(self, error: DataError) -> None:
-        if self.on_error == "raise":
-            raise error
-        self.errors.append(error)
-
-    def _tags(self, item: Item, root: Element) -> list[Element]:
-        found = []
-        for number, element in enumerate(root):
-            if element.tag != "tag":
-                continue
-            try:
-                with self._at(item, number, element):
-                    code(element, self.tags)
-                    found.append(element)
-            except DataError as error:
-                self._fail(error)
-        return found
-
-    def _tag_columns(self, tags: list[list[Element]]) -> dict[str, pa.Array]:
-        feature = self.schema.columns.get("tags")
-        if not isinstance(feature, features.Classification):
-            return {}
-        codes = pa.array([self.tags.get(tag.get("label", "")) for some in tags for tag in some], pa.int32())
-        scores = pa.nulls(len(codes), pa.float64())
-        inner = pa.StructArray.from_arrays(
-            [feature.categories.encode(codes), scores], fields=list(feature.arrow.value_type)
-        )
-        lengths = np.array([len(some) for some in tags], np.int64)
-        details = [_details(some) for some in tags]
-        return {
-            "tags": list_column(inner, lengths),
-            "tag_details": pa.array(details, pa.string()),
-        }
-
-
-def _details(tags: list[Element]) -> str | None:
-    """What tags have beside their labels, one object a tag; null where they have nothing."""
-    found = [_detail(tag) for tag in tags]
-    return msgspec.json.encode(found).decode() if any(found) else None
-
-
-def _detail(tag: Element) -> dict[str, Any]:
-    found: dict[str, Any] = {name: value for name, value in tag.attrib.items() if name != "label"}
-    if found.get("source") == "manual":
-        del found["source"]
-    text = features.Value(type=pa.string())
-    inner = {c.get("name", ""): attribute_value(c.text or "", text) for c in tag.findall("attribute")}
-    return {**found, **({"attributes": inner} if inner else {})}
-
-
-def _sized(items: Sequence[Item], schema: Schema) -> list[Item]:
-    """The items; those of unknown size get that of their image, where it is there."""
-    unknown = [item.path for item in items if None in item.size]
-    if not unknown or schema.media_root is None:
-        return list(items)
-    headers = iter(read_headers(Location.parse(schema.media_root), unknown))
-    found = []
-    for item in items:
-        header = next(headers) if None in item.size else None
-        found.append(replace(item, size=header.upright) if isinstance(header, ImageHeader) else item)
-    return found
-
-
-def _columns(items: Sequence[Item], schema: Schema) -> dict[str, pa.Array]:
-    sides = [pa.array([item.size[side] for item in items], pa.int32()) for side in (0, 1)]
-    paths = pa.array([item.path for item in items], pa.string())
-    numbers = {
-        name: pa.array([item.numbers[at] for item in items], pa.int64()) for at, name in enumerate(NUMBERS)
-    }
-    words = pa.array([item.split for item in items], pa.string())
-    return {
-        "id": pa.array([item.id for item in items], pa.string()),
-        "image": pa.StructArray.from_arrays([paths, *sides], fields=list(schema.columns["image"].arrow)),
-        "split": words.dictionary_encode().cast(features.Split().arrow),
-        **numbers,
-    }
+        tracks = replace(tracks, spans=spans)
+    return _Key(source.file, tuple(items), tracks)

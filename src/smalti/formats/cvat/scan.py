@@ -24,6 +24,7 @@ ROOT = "annotations"
 SHAPES = frozenset({"box", "polygon", "polyline", "points", "mask", "skeleton", "ellipse", "cuboid"})
 DEEPEST = xml_files.DEEPEST
 BLOCK = 1 << 20
+LAST_FRAME = 1 << 24  # what goes beyond is no video
 BOOL, INT, FLOAT = 1, 2, 4  # what a text can be read as
 ANY = BOOL | INT | FLOAT
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
@@ -31,12 +32,23 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 @dataclass(slots=True)
 class ImageSpan:
-    """An image element: its attributes, and the bytes it takes with all that it holds."""
+    """An image element: its attributes, and the bytes it takes with all that it holds; a frame takes none."""
 
     attributes: dict[str, str]
     number: int
     start: int
     stop: int = 0
+
+
+@dataclass(slots=True)
+class TrackSpan(ImageSpan):
+    """A track element, the first and last frame that it speaks of, and those that it is seen in."""
+
+    first: int = LAST_FRAME
+    last: int = 0
+    low: int = LAST_FRAME
+    high: int = 0
+    goes_on: bool = False  # its last shape is there until something ends it: the video does
 
 
 @dataclass(slots=True)
@@ -54,7 +66,7 @@ class Scan:
         details: Whether tags have more than a label.
         unknown: Elements of images that are none of CVAT's, with their numbers.
         inner: Attributes of points of skeletons.
-        tracks: How many tracks there are.
+        tracks: Its tracks.
     """
 
     images: list[ImageSpan] = field(default_factory=list)
@@ -67,7 +79,7 @@ class Scan:
     details: bool = False
     unknown: dict[str, int] = field(default_factory=dict)
     inner: int = 0
-    tracks: int = 0
+    tracks: list[TrackSpan] = field(default_factory=list)
 
 
 class _Target:
@@ -89,8 +101,10 @@ class _Target:
             raise DataError(f"found elements nested more than {DEEPEST} deep", position=self._line())
         if depth == 1:
             self._top(tag, attributes)
-        elif depth > 1 and self.stack[1] == "image":
+        elif depth > 1 and self.stack[1] in {"image", "track"}:
             if depth == 2:
+                if self.stack[1] == "track":
+                    self._frame(attributes)
                 self._shape(tag, attributes)
             elif tag == "attribute":
                 self._attribute(depth, attributes)
@@ -102,21 +116,39 @@ class _Target:
         if tag == "image":
             self.found.images.append(ImageSpan(attributes, len(self.found.images), place))
         elif tag == "track":
-            self.found.tracks += 1
+            self.found.tracks.append(TrackSpan(attributes, len(self.found.tracks), place))
+            self.found.own.update(attributes)
         elif tag == "meta" and not self.meta:
             self.meta = [place]
 
     def _close(self, place: int) -> None:
         """Where something new begins, what stood before it ends."""
-        if self.found.images and not self.found.images[-1].stop:
-            self.found.images[-1].stop = place
+        for spans in (self.found.images, self.found.tracks):
+            if spans and not spans[-1].stop:
+                spans[-1].stop = place
         if len(self.meta) == 1:
             self.meta.append(place)
+
+    def _frame(self, attributes: dict[str, str]) -> None:
+        """The frame of a track's shape."""
+        text = attributes.get("frame", "")
+        if not text.isascii() or not text.isdecimal() or len(text) > 8 or int(text) > LAST_FRAME:
+            raise DataError(f"frame: found {text[:40]!r}, expected its number", position=self._line())
+        track = self.found.tracks[-1]
+        number = int(text)
+        track.first = min(track.first, number)
+        seen = attributes.get("outside") != "1"
+        if seen:
+            track.low, track.high = min(track.low, number), max(track.high, number)
+        if number >= track.last:
+            track.last, track.goes_on = number, seen
 
     def _shape(self, tag: str, attributes: dict[str, str]) -> None:
         found = self.found
         label = attributes.get("label", "")
-        if tag == "tag":
+        if self.stack[1] == "track":
+            label = found.tracks[-1].attributes.get("label", "")
+        if tag == "tag" and self.stack[1] == "image":
             found.tag_labels[label] = None
             found.details |= bool(attributes.keys() - {"label", "source"}) or (
                 attributes.get("source", "manual") != "manual"

@@ -63,7 +63,7 @@ def parse_shape(element: Element, image: Image) -> Row:
     """
     row: Row = {"category": code(element, image.codes)}
     row |= _PARSERS[element.tag](element, image)
-    row["occluded"] = _flag(element, "occluded")
+    row["occluded"] = flag(element, "occluded")
     for name in ("z_order", "group_id"):
         if element.get(name) is not None:
             row[name] = whole(element, name)
@@ -127,8 +127,13 @@ def whole(element: Element, name: str) -> int:
     return int(value)
 
 
-def _flag(element: Element, name: str) -> bool:
-    text = element.get(name, "0")
+def flag(element: Element, name: str, default: str = "0") -> bool:
+    """A flag of an element.
+
+    Raises:
+        DataError: It is neither 0 nor 1.
+    """
+    text = element.get(name, default)
     if text.lower() not in FLAGS:
         raise DataError(f"{name}: found {text[:40]!r}, expected 0 or 1")
     return FLAGS[text.lower()]
@@ -180,7 +185,7 @@ def _skeleton(element: Element, image: Image) -> Row:
         flat = _pairs(child)
         if len(flat) != 2:
             raise DataError(f"point {name[:80]!r}: found {len(flat) // 2} points, expected one")
-        seen = 0 if _flag(child, "outside") else 1 if _flag(child, "occluded") else 2
+        seen = 0 if flag(child, "outside") else 1 if flag(child, "occluded") else 2
         found.append((names.get(name, position), {"x": flat[0], "y": flat[1], "visibility": seen}))
     points = [{"x": 0.0, "y": 0.0, "visibility": 0} for _ in range(max(len(names), len(found)))]
     for position, point in found:

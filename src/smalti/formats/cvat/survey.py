@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from smalti.formats.cvat.labels import Labels
     from smalti.formats.cvat.scan import ImageSpan, Scan
+    from smalti.formats.cvat.video import Tracks
     from smalti.formats.protocol import OnError
     from smalti.storage.location import Location
 
@@ -62,6 +63,7 @@ class Source:
         scan: The first look at it.
         labels: The labels that it declares; null where it declares none.
         split: The split of images that name none.
+        tracks: What it holds where it is of a video.
         items: Its images.
     """
 
@@ -69,6 +71,7 @@ class Source:
     scan: Scan
     labels: Labels | None
     split: str | None
+    tracks: Tracks | None = None
     items: list[Item] = field(default_factory=list)
 
 
@@ -151,6 +154,8 @@ def make_schema(sources: Sequence[Source], media: Location, *, shared: bool) -> 
     if splits:
         columns["split"] = features.Split()
     columns |= {name: features.Value(type=pa.int64()) for name in _numbers(sources)}
+    if any(source.tracks for source in sources):
+        columns |= {"video": features.Video(), "frame": features.Frame()}
     labels = [source.labels for source in sources]
     table: dict[str, Category] = {}
     for category in (c for found in labels if found for c in found.categories):
@@ -190,6 +195,9 @@ def _objects(
     own |= {name: features.Value(type=pa.int64()) for name in ("z_order", "group_id") if name in have}
     own |= {"source": features.Value(type=pa.string())} if "source" in have else {}
     own |= {name: features.Json() for name in FIGURES if name in shapes}
+    if tracks := [source.tracks for source in sources if source.tracks]:
+        members.append("track_id")
+        own |= {"keyframe": features.Value(type=pa.bool_())} if tracks[0].keyframes else {}
     more = attribute_features(declared_kinds(source.scan.kinds for source in sources), inputs)
     return features.Objects(
         categories=categories, members=("category", *dict.fromkeys(members)), attributes={**own, **more}
@@ -200,7 +208,7 @@ def _splits(sources: Sequence[Source]) -> tuple[str, ...]:
     """The splits that are declared, then others by appearance."""
     declared = []
     for source in sources:
-        element = None if source.scan.meta is None else source.scan.meta.find("project/subsets")
+        element = None if source.scan.meta is None else source.scan.meta.find("*/subsets")
         declared += (xml_files.text(element) or "").splitlines()
     found = [image.attributes.get("subset", s.split) for s in sources for image in s.scan.images]
     return tuple(dict.fromkeys(name for name in [*declared, *found] if name))

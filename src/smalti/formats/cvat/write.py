@@ -210,7 +210,7 @@ class CvatWriter(Writer[CvatOptions]):
         meta = dict(kept) if isinstance(kept, dict) else {}
         root = next((name for name in ("project", "task", "job") if isinstance(meta.get(name), dict)), None)
         if root is None:
-            root = "project" if self.schema.splits else "task"
+            root = "task"  # some readers refuse projects
             meta = {root: {"name": "smalti", "size": count, "mode": "annotation"}, **meta}
         tags = Categories() if self.tags is None else self.tags.categories
         labels = label_values(
@@ -218,9 +218,7 @@ class CvatWriter(Writer[CvatOptions]):
         )
         own = {key: value for key, value in meta[root].items() if key not in {"labels", "subsets"}}
         own |= {"size": count} if "size" in own else {}
-        subsets = (
-            {"subsets": "\n".join(self.schema.splits)} if root == "project" and self.schema.splits else {}
-        )
+        subsets = {"subsets": "\n".join(self.schema.splits)} if self.schema.splits else {}
         return {**meta, root: {**own, **subsets, "labels": {"label": labels} if labels else ""}}
 
 
