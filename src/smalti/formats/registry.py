@@ -38,6 +38,7 @@ BUILT_IN = MappingProxyType(
         "dota": "smalti.formats.dota:FORMAT",
         "imagefolder": "smalti.formats.imagefolder:FORMAT",
         "kitti": "smalti.formats.kitti:FORMAT",
+        "kitti_tracking": "smalti.formats.kitti.tracking:FORMAT",
         "labelme": "smalti.formats.labelme:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
