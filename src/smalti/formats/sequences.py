@@ -28,6 +28,7 @@ from smalti.storage.media import IMAGE_SUFFIXES, ImageHeader, read_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
@@ -115,17 +116,23 @@ class SequenceReader(Reader[OptionsT]):
 
     Attributes:
         first: The number of the first frame.
+        looked_for: The files that tell a sequence, for messages.
         object_fields: The features of the object fields, with the class table yet to come.
     """
 
     first: ClassVar[int]
+    looked_for: ClassVar[str]
     object_fields: ClassVar[dict[str, features.Objects]]
 
     _schema: Schema
 
     @abstractmethod
-    def find(self) -> list[Clip]:
-        """Find the sequences, without their frames."""
+    def find(self, folders: AbstractSet[str]) -> list[Clip]:
+        """Find the sequences, without their frames.
+
+        Args:
+            folders: Those with pictures, below the media root, each with its slash.
+        """
 
     @abstractmethod
     def parse(self, body: bytes, clip: Clip, name: str) -> FrameRows:
@@ -145,13 +152,13 @@ class SequenceReader(Reader[OptionsT]):
         """The class table, where files list it; empty: it is what rows name."""
 
     def plan(self) -> Plan:
-        clips = self.find()
-        if not clips:
-            raise EmptySourceError(f"{self.root.url}: found no sequence of frames")
-        table = self.classes(clips)
         by_folder: dict[str, list[str]] = {}
         for path in self._media.find(IMAGE_SUFFIXES) if self._media.exists() else ():
             by_folder.setdefault(path[: path.rfind("/") + 1], []).append(path)
+        clips = self.find(by_folder.keys())
+        if not clips:
+            raise EmptySourceError(f"{self.root.url}: looked for {self.looked_for}, and found none")
+        table = self.classes(clips)
         words: dict[str, None] = {}
         whole = [self._whole(clip, by_folder, words) for clip in clips]
         self._schema = self._described(whole, table or Categories.of(words))

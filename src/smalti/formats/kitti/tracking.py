@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from smalti.errors import DataError, EmptySourceError
+from smalti.errors import DataError
 from smalti.formats import label_rows
 from smalti.formats.document_writer import CLASSES, class_list, listed_classes
 from smalti.formats.kitti.objects import ATTRIBUTES, IGNORED, NUMBERS, SPACE, UNKNOWN
@@ -29,10 +29,10 @@ from smalti.formats.sequences import LAST, Clip, FrameRows, SequenceReader, pars
 from smalti.formats.splits import KNOWN
 from smalti.schema import features
 from smalti.storage.location import BOM
-from smalti.storage.media import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
@@ -59,6 +59,7 @@ class KittiTrackingReader(SequenceReader[KittiTrackingOptions]):
     """Reads the folders of labels and images below a root."""
 
     first: ClassVar = 0
+    looked_for: ClassVar = f"{LABELS}/*.txt"
     object_fields: ClassVar = {
         "objects": features.Objects(
             members=("category", "bbox", "box3d", "score", "track_id"), attributes=ATTRIBUTES
@@ -67,19 +68,14 @@ class KittiTrackingReader(SequenceReader[KittiTrackingOptions]):
 
     _row: str
 
-    def find(self) -> list[Clip]:
+    def find(self, folders: AbstractSet[str]) -> list[Clip]:
         texts = {path for path in self.root.find((".txt",)) if LABELS in path.split("/")[:-1]}
-        media = self.media or self.root
-        pictures = media.find(IMAGE_SUFFIXES) if media.exists() else []
-        folders = {path[: path.rfind("/") + 1] for path in pictures if IMAGES in path.split("/")[:-2]}
         clips = [
             _found(_clip(path.removesuffix(".txt"), LABELS), {"objects": path}) for path in sorted(texts)
         ]
         taken = {next((folder for folder in clip.folders if folder in folders), "") for clip in clips}
-        clips += [_found(_clip(folder[:-1], IMAGES), {}) for folder in sorted(folders - taken)]
-        if not clips:
-            raise EmptySourceError(f"{self.root.url}: looked for {LABELS}/*.txt, and found none")
-        return clips
+        bare = [folder for folder in sorted(folders - taken) if IMAGES in folder.split("/")[:-2]]
+        return clips + [_found(_clip(folder[:-1], IMAGES), {}) for folder in bare]
 
     def classes(self, clips: Sequence[Clip]) -> Categories:
         del clips
