@@ -102,6 +102,15 @@ def test_layout__pictures_elsewhere(tmp_path: Path) -> None:
     assert ds[0].image.path == "image_02/0000/000000.png"
 
 
+def test_layout__a_sequence_twice_is_refused(tmp_path: Path) -> None:
+    for above in ("a/training/", "b/training/"):
+        put(tmp_path, f"0 1 {VAN}\n", before=above)
+    with pytest.raises(
+        sm.errors.DataError, match="the sequence '0000' is there twice, in 'a/training/image_02"
+    ):
+        sm.read(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -139,14 +148,29 @@ def sample(path: str, **more: object) -> dict[str, object]:
 
 
 def test_write__a_video_without_numbers_in_its_names(tmp_path: Path) -> None:
-    ds = sm.Dataset.from_samples([sample("a/second.png"), sample("a/first.png"), sample("b.png")])
-    report = ds.write(tmp_path / "out", format="kitti_tracking", media="none", on_loss="ignore")
-    assert [(loss.code, loss.example) for loss in report.losses] == [("image.renamed", "b.png -> 0000/b.png")]
-    folder = tmp_path / "out" / "label_02"
-    assert [line.split()[0] for line in (folder / "a.txt").read_text("utf-8").splitlines()] == ["0", "1"]
-    assert (folder / "0000.txt").read_text(
-        "utf-8"
-    ) == "0 5 Van -1 -1 -10 1 2 4 6 -1000 -1000 -1000 -10 -1 -1 -1\n"
+    ds = sm.Dataset.from_samples([sample("a/second.png"), sample("a/first.png")])
+    assert ds.write(tmp_path / "out", format="kitti_tracking", media="none").lossless
+    text = (tmp_path / "out" / "label_02" / "a.txt").read_text("utf-8")
+    assert [line.split()[0] for line in text.splitlines()] == ["0", "1"]
+
+
+def test_write__pictures_in_no_folder_are_a_sequence(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (60, 50)).save(tmp_path / "in" / "b.png")
+    ds = sm.Dataset.from_samples([sample("b.png")], media_root=str(tmp_path / "in"))
+    report = ds.write(tmp_path / "out", format="kitti_tracking", media="copy")
+    assert report.lossless, report
+    text = (tmp_path / "out" / "label_02" / "0000.txt").read_text("utf-8")
+    assert text == "0 5 Van -1 -1 -10 1 2 4 6 -1000 -1000 -1000 -10 -1 -1 -1\n"
+    (back,) = sm.read(tmp_path / "out")
+    assert (back.id, back.image.path, back["video"], len(back.objects)) == (
+        "b.png",
+        "image_02/b.png",
+        None,
+        1,
+    )
+    (other,) = sm.read(tmp_path / "out", media=tmp_path / "in")
+    assert (other.id, other.image.path) == ("b.png", "b.png")
 
 
 def test_write__frames_name_the_pictures(tmp_path: Path) -> None:

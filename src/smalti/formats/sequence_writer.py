@@ -87,7 +87,6 @@ class SequenceWriter(Writer[OptionsT]):
         held_attributes: The features of those attributes.
         reasons: Why fields are lost, by member or dotted name.
         split_names: The folders of splits that are not called like them.
-        root_clip: What a sequence is called whose pictures are in no folder.
     """
 
     title: ClassVar[str]
@@ -97,7 +96,6 @@ class SequenceWriter(Writer[OptionsT]):
     held_attributes: ClassVar[Mapping[str, Any]]
     reasons: ClassVar[dict[str, str]]
     split_names: ClassVar[Mapping[str, str]] = {}
-    root_clip: ClassVar[str] = ""
 
     def __init__(self, schema: Schema, options: OptionsT, single_file: str | None = None) -> None:
         super().__init__(schema, options, single_file)
@@ -178,7 +176,7 @@ class SequenceWriter(Writer[OptionsT]):
         for own, path, (split, video, frame) in zip(given, safe_paths(given), rest, strict=True):
             plain = path.partition("/")[2] if self.schema.id_has_split and "/" in path else path
             clip, _, name = plain.rpartition("/")
-            clip = safe_path(video) if video else clip or self.root_clip
+            clip = safe_path(video) if video else clip
             if not split and clip.partition("/")[0] in {*KNOWN, *self.split_names.values()}:
                 clip = f"_{clip}"  # else it would be read as a split
             if frame is not None and number_of(name) != frame + self.first:

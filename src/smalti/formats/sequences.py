@@ -158,6 +158,7 @@ class SequenceReader(Reader[OptionsT]):
         clips = self.find(by_folder.keys())
         if not clips:
             raise EmptySourceError(f"{self.root.url}: looked for {self.looked_for}, and found none")
+        self._once(clips)
         table = self.classes(clips)
         words: dict[str, None] = {}
         whole = [self._whole(clip, by_folder, words) for clip in clips]
@@ -170,6 +171,19 @@ class SequenceReader(Reader[OptionsT]):
     @property
     def _media(self) -> Location:
         return self.media or self.root
+
+    def _once(self, clips: Sequence[Clip]) -> None:
+        """Refuse two sequences of one name: their samples would have the same ids."""
+        seen: dict[tuple[str | None, str], str] = {}
+        for clip in clips:
+            place = clip.folders[0]
+            other = seen.setdefault((clip.split, clip.name), place)
+            if other != place:
+                raise DataError(
+                    f"the sequence {clip.name!r} is there twice, in {other!r} and in {place!r}",
+                    file=self.root.url,
+                    hint="read one of the folders above them",
+                )
 
     def _whole(self, clip: Clip, by_folder: Mapping[str, list[str]], words: dict[str, None]) -> Clip:
         """The sequence with its frames: its pictures, or without any what rows and the sequence itself speak of."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from smalti.storage.folder import Target
 
 LABELS, IMAGES = "label_02", "image_02"
+ROOT = "0000"  # the file of labels of pictures that lie in no folder
 SPLIT_NAMES = {"train": "training", "test": "testing"}
 SPLITS = {**KNOWN, **{folder: split for split, folder in SPLIT_NAMES.items()}}
 NOWHERE = (-1000, -1000, -1000, -10, -1, -1, -1)  # what this kit writes of objects without a place in space
@@ -71,11 +72,11 @@ class KittiTrackingReader(SequenceReader[KittiTrackingOptions]):
     def find(self, folders: AbstractSet[str]) -> list[Clip]:
         texts = {path for path in self.root.find((".txt",)) if LABELS in path.split("/")[:-1]}
         clips = [
-            _found(_clip(path.removesuffix(".txt"), LABELS), {"objects": path}) for path in sorted(texts)
+            _found(path.removesuffix(".txt"), LABELS, {"objects": path}, folders) for path in sorted(texts)
         ]
-        taken = {next((folder for folder in clip.folders if folder in folders), "") for clip in clips}
-        bare = [folder for folder in sorted(folders - taken) if IMAGES in folder.split("/")[:-2]]
-        return clips + [_found(_clip(folder[:-1], IMAGES), {}) for folder in bare]
+        taken = {next((folder for folder in clip.folders if folder in folders), None) for clip in clips}
+        bare = [folder for folder in sorted(folders - taken) if f"/{IMAGES}/" in f"/{folder}"]
+        return clips + [_found(folder.removesuffix("/"), IMAGES, {}, folders) for folder in bare]
 
     def classes(self, clips: Sequence[Clip]) -> Categories:
         del clips
@@ -107,22 +108,16 @@ class KittiTrackingReader(SequenceReader[KittiTrackingOptions]):
         return FrameRows(frame=frames, line=rows.line, members=_members(rows, types))
 
 
-def _clip(path: str, folder: str) -> tuple[str, str]:
-    """What stands before the folder of labels or images, with its slash, and the name of the sequence."""
-    before, _, name = f"/{path}".partition(f"/{folder}/")
-    return (f"{before[1:]}/" if before else "", name)
-
-
-def _found(key: tuple[str, str], files: dict[str, str]) -> Clip:
-    before, name = key
-    folders = (f"{before}{IMAGES}/{name}/", f"{IMAGES}/{name}/", f"{name}/")
-    return Clip(
-        name=name,
-        split=SPLITS.get(before.split("/")[-2]) if before else None,
-        files=files,
-        folders=folders,
-        suffix=".png",
-    )
+def _found(path: str, folder: str, files: dict[str, str], folders: AbstractSet[str]) -> Clip:
+    """The sequence of a file of labels or a folder of pictures, by its path without suffix."""
+    before, _, name = f"/{path}/".partition(f"/{folder}/")
+    before, name = f"{before}/".removeprefix("/"), name.removesuffix("/")
+    places = (f"{before}{IMAGES}/", f"{IMAGES}/", "")
+    own = tuple(f"{place}{name}/" for place in places)
+    if not name or (name == ROOT and folders.isdisjoint(own) and not folders.isdisjoint(places)):
+        name, own = "", places
+    split = SPLITS.get(before.split("/")[-2]) if before else None
+    return Clip(name=name, split=split, files=files, folders=own, suffix=".png")
 
 
 def _decoded(body: bytes) -> str:
@@ -197,14 +192,13 @@ class KittiTrackingWriter(SequenceWriter[KittiTrackingOptions]):
         "track_id": "the track ids are text, and rows hold numbers",
     }
     split_names: ClassVar = SPLIT_NAMES
-    root_clip: ClassVar = "0000"
 
     def image_place(self, key: Key, name: str) -> str:
-        return f"{_before(key)}{IMAGES}/{key[1]}/{name}"
+        return f"{_before(key)}{IMAGES}/{key[1]}/{name}" if key[1] else f"{_before(key)}{IMAGES}/{name}"
 
     def label_place(self, key: Key, role: str) -> str:
         del role
-        return f"{_before(key)}{LABELS}/{key[1]}.txt"
+        return f"{_before(key)}{LABELS}/{key[1] or ROOT}.txt"
 
     def lacking(self, objects: pa.StructArray, role: str) -> list[tuple[str, str, NDArray[np.bool_]]]:
         del role
