@@ -35,9 +35,20 @@ BITS = (b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"-", b"0", b"1e999", b"nan", b"9"
 BOXES = Shape(members=("category", "bbox"), category_ids=False)
 CASES: dict[str, dict[str, Any]] = {
     "coco": {"format": "coco"},
+    "createml": {"format": "createml", "shape": BOXES, "media": "link"},
     "cvat": {"format": "cvat"},
     "darknet": {"format": "darknet", "shape": BOXES, "media": "link"},
+    "dota": {
+        "format": "dota",
+        "shape": Shape(members=("category", "quad"), category_ids=False),
+        "media": "link",
+    },
+    "kitti": {"format": "kitti", "shape": BOXES, "media": "link"},
+    "labelme": {"format": "labelme"},
     "parquet": {"format": "parquet", "target": "out.parquet"},
+    "pascal_voc": {"format": "pascal_voc"},
+    "supervisely": {"format": "supervisely"},
+    "via": {"format": "via", "media": "link"},
     "yolo": {"format": "yolo", "shape": BOXES, "media": "link", "options": {"task": "detect"}},
 }
 
