@@ -33,6 +33,7 @@ BITS = (b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"-", b"0", b"1e999", b"nan", b"9"
         b",", b":", b"\n", b"\r", b" ", b"\t", b"/", b"..", b"~", b"&a *a", b"null", b"true", b"[" * 2000)  # fmt: skip
 
 BOXES = Shape(members=("category", "bbox"), category_ids=False)
+TRACKS = Shape(members=("category", "bbox", "track_id"), category_ids=False)
 CASES: dict[str, dict[str, Any]] = {
     "coco": {"format": "coco"},
     "createml": {"format": "createml", "shape": BOXES, "media": "link"},
@@ -44,7 +45,9 @@ CASES: dict[str, dict[str, Any]] = {
         "media": "link",
     },
     "kitti": {"format": "kitti", "shape": BOXES, "media": "link"},
+    "kitti_tracking": {"format": "kitti_tracking", "shape": TRACKS, "media": "link"},
     "labelme": {"format": "labelme"},
+    "mot": {"format": "mot", "shape": TRACKS, "media": "link"},
     "parquet": {"format": "parquet", "target": "out.parquet"},
     "pascal_voc": {"format": "pascal_voc"},
     "supervisely": {"format": "supervisely"},

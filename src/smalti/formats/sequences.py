@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from smalti.storage.location import Location
 
 OptionsT = TypeVar("OptionsT", bound=Options)
-LAST = 10_000_000  # the highest number of a frame: four days of a video
+LAST = 1_000_000  # the highest number of a frame: nine hours of a video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
