@@ -202,10 +202,7 @@ class CreateMLWriter(DocumentWriter[CreateMLOptions]):
         return {**found, **(msgspec.json.decode(item["createml"]) if item.get("createml") else {})}
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
-        lists: dict[str | None, list[bytes]] = {split: [] for split in self.schema.splits} or {None: []}
-        for result in results:
-            for split, _, body in result.payload:
-                lists.setdefault(split, []).append(body)
+        lists = self.bodies(results)
         for split, bodies in lists.items():
             body = b"[\n" + b",\n".join(bodies) + b"\n]\n"
             target.write(f"{split}/{NAME}" if split else NAME, body)

@@ -169,6 +169,25 @@ class DocumentWriter(Writer[OptionsT]):
         target.write(CLASSES, class_list(self.feature.categories))
         return 1
 
+    def write_lists(self, target: Target, folder: str, results: Sequence[PartResult]) -> int:
+        """Write a list of the samples of each split, by their names without suffix; gives the number of files."""
+        lists: dict[str, list[str]] = {split: [] for split in self.schema.splits}
+        for result in results:
+            for split, stem, _ in result.payload:
+                if split is not None:
+                    lists.setdefault(split, []).append(stem)
+        for split, stems in lists.items():
+            target.write(f"{folder}/{split}.txt", "".join(f"{stem}\n" for stem in stems).encode())
+        return len(lists)
+
+    def bodies(self, results: Sequence[PartResult]) -> dict[str | None, list[bytes]]:
+        """The documents of each split, for formats that put them into one file; of an empty split none."""
+        found: dict[str | None, list[bytes]] = {split: [] for split in self.schema.splits} or {None: []}
+        for result in results:
+            for split, _, body in result.payload:
+                found.setdefault(split, []).append(body)
+        return found
+
 
 def object_field(schema: Schema) -> str | None:
     """The field of objects that is written; null where there is none.

@@ -11,7 +11,6 @@ Specification: https://captain-whu.github.io/DOTA/dataset.html
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -19,6 +18,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from smalti.errors import DataError, EmptySourceError, OptionError, at
+from smalti.formats import label_rows
 from smalti.formats.document_writer import CLASSES, DocumentWriter, listed_classes, one_loss
 from smalti.formats.documents import Document, DocumentReader, Found, Parsed
 from smalti.formats.free_names import stem_of
@@ -86,7 +86,7 @@ class DotaReader(DocumentReader[DotaOptions]):
         for number, line in enumerate(body.removeprefix(BOM).split(b"\n"), 1):
             try:
                 with at(position=f"line {number}"):
-                    words = _decoded(line).strip()
+                    words = label_rows.decoded(line).strip()
                     name, colon, value = words.partition(":")
                     if colon and name in HEADS and not objects:
                         columns[name] = value.strip() or None
@@ -111,11 +111,8 @@ def _object(words: list[str]) -> dict[str, Any]:
         )
     corners = []
     for word in words[:8]:
-        try:
-            value = float(word)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value) or "_" in word:
+        value = label_rows.number(word)
+        if value is None:
             raise DataError(f"found {word!r}, expected a number")
         corners.append(value)
     if len(words) == 9:  # the difficulty is missing in some files of version 1
@@ -123,13 +120,6 @@ def _object(words: list[str]) -> dict[str, Any]:
     if not words[-1].lstrip("-").isdecimal() or len(words[-1]) > 9:
         raise DataError(f"found {words[-1]!r}, expected whether it is difficult: 0, 1 or 2")
     return {"category": " ".join(words[8:-1]), "quad": corners, "difficult": int(words[-1])}
-
-
-def _decoded(line: bytes) -> str:
-    try:
-        return line.decode()
-    except UnicodeDecodeError as error:
-        raise DataError(f"found the byte 0x{line[error.start]:02x}; expected text in UTF-8") from error
 
 
 def _split(path: str) -> str | None:
@@ -222,17 +212,13 @@ class DotaWriter(DocumentWriter[DotaOptions]):
             losses.append(one_loss("bbox.dropped", f"{self.field}.bbox", "value", why, sample))
         difficult = item.get("difficult")
         last = [] if difficult is None and " " not in item["category"] else [str(difficult or 0)]
-        return " ".join([*map(_text, corners), item["category"], *last])
+        return " ".join([*map(label_rows.text, corners), item["category"], *last])
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
         for split in self.schema.splits or ("",):
             for folder in ("images", "labelTxt"):
                 target.mkdir(f"{split}/{folder}" if split else folder)
         return super().finish(target, results)
-
-
-def _text(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(float(value))
 
 
 def sniff(probe: Probe) -> Match | None:

@@ -6,6 +6,7 @@ only when that fails is the faulty line looked for.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -163,3 +164,29 @@ def bodies(lines: pa.Array, lengths: NDArray[np.int64]) -> list[bytes]:
     ended = pc.binary_join_element_wise(lines, "", "\n") if len(lines) else lines
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets, ended), "")
     return joined.cast(pa.binary()).to_pylist()
+
+
+def decoded(line: bytes) -> str:
+    """A line as text.
+
+    Raises:
+        DataError: It is not UTF-8.
+    """
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"found the byte 0x{line[error.start]:02x}; expected text in UTF-8") from error
+
+
+def number(word: str) -> float | None:
+    """A word as a finite number; null where it is none."""
+    try:
+        value = float(word)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in word else None
+
+
+def text(value: float) -> str:
+    """A number as the shortest text that reads back the same, whole ones without a point."""
+    return str(int(value)) if value == int(value) else repr(float(value))

@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from smalti.errors import DataError, EmptySourceError, UnsafePathError
-from smalti.formats import json_files
+from smalti.formats import json_files, mask_png
 from smalti.formats.document_writer import CLASSES, DocumentWriter, listed_classes, one_loss
 from smalti.formats.documents import Document, DocumentReader, Found, Parsed
 from smalti.formats.free_names import stem_of
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
 from smalti.formats.splits import split_folders
-from smalti.geometry import rle
 from smalti.schema import features
 from smalti.schema.categories import Categories
 from smalti.storage.media import IMAGE_SUFFIXES
@@ -188,26 +186,12 @@ def _box(points: np.ndarray) -> list[float]:
 
 def _mask(points: np.ndarray, text: Any, width: int | None, height: int | None) -> np.ndarray:
     """The whole picture's mask: the shape has that of the box of its points, as a PNG."""
-    from PIL import Image
-
-    if not width or not height:
-        raise DataError("a mask needs imageWidth and imageHeight, which are not there")
     try:
-        with Image.open(
-            io.BytesIO(base64.b64decode(json_files.of(text, str, "mask"), validate=True))
-        ) as picture:
-            crop = np.array(picture) > 0
-    except (OSError, ValueError, binascii.Error, SyntaxError) as error:
+        body = base64.b64decode(json_files.of(text, str, "mask"), validate=True)
+    except binascii.Error as error:
         raise DataError(f"mask: no PNG in base64: {error}") from error
     left, top = np.floor(points.min(axis=0)).astype(int).tolist()
-    rows, columns = crop.shape[:2]
-    if crop.ndim != 2 or left < 0 or top < 0 or left + columns > width or top + rows > height:
-        raise DataError(
-            f"mask: found {crop.shape} pixels at {left}, {top}, expected them inside of the picture"
-        )
-    found = np.zeros((height, width), np.uint8)
-    found[top : top + rows, left : left + columns] = crop
-    return found
+    return mask_png.placed(body, (left, top), width, height, "mask")
 
 
 def _grouped(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -320,18 +304,11 @@ def _pairs(flat: list[float]) -> list[list[float]]:
 
 def _written_mask(value: dict[str, Any]) -> dict[str, Any]:
     """A mask as the box of its pixels, and a PNG of what is in it."""
-    from PIL import Image
-
-    runs, _ = rle.decode_counts([value["counts"]])
-    pixels = rle.decode_mask(runs, value["height"], value["width"])
-    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
-    top, left, bottom, right = (rows[0], columns[0], rows[-1], columns[-1]) if len(rows) else (0, 0, 0, 0)
-    sink = io.BytesIO()
-    Image.fromarray(pixels[top : bottom + 1, left : right + 1] > 0).save(sink, "PNG")
+    body, (left, top, right, bottom) = mask_png.cropped(mask_png.decoded(value))
     return {
         "shape_type": "mask",
         "points": [[float(left), float(top)], [float(right), float(bottom)]],
-        "mask": base64.b64encode(sink.getvalue()).decode(),
+        "mask": base64.b64encode(body).decode(),
     }
 
 

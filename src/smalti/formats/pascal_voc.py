@@ -220,15 +220,9 @@ class VocWriter(DocumentWriter[VocOptions]):
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
         files = super().finish(target, results)
-        lists: dict[str, list[str]] = {split: [] for split in self.schema.splits}
-        for result in results:
-            for split, stem, _ in result.payload:
-                if split is not None:
-                    lists.setdefault(split, []).append(stem)
-        for split, stems in lists.items():
-            target.write(f"{SETS}/{split}.txt", "".join(f"{stem}\n" for stem in stems).encode())
+        files += self.write_lists(target, SETS, results)
         target.mkdir("JPEGImages")
-        return files + len(lists)
+        return files
 
 
 def sniff(probe: Probe) -> Match | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import zlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +18,7 @@ import msgspec
 import numpy as np
 
 from smalti.errors import DataError, EmptySourceError, at
-from smalti.formats import json_files
+from smalti.formats import json_files, mask_png
 from smalti.formats.document_writer import DocumentWriter, one_loss
 from smalti.formats.documents import Document, DocumentReader, Found, Parsed
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
@@ -195,35 +194,13 @@ def _filled(rings: list[np.ndarray], width: int | None, height: int | None) -> n
 
 def _bitmap(bitmap: dict[str, Any], width: int | None, height: int | None) -> np.ndarray:
     """The whole picture's mask: a bitmap is a packed PNG at an origin."""
-    from PIL import Image
-
-    if not width or not height:
-        raise DataError("a bitmap needs the size of the picture, which is not there")
     try:
         packed = base64.b64decode(json_files.of(bitmap.get("data"), str, "bitmap.data"), validate=True)
-        unpacker = zlib.decompressobj()
-        body = unpacker.decompress(packed, LARGEST)
-        with Image.open(io.BytesIO(body)) as picture:
-            values = np.array(picture)
-    except (
-        OSError,
-        ValueError,
-        zlib.error,
-        binascii.Error,
-        SyntaxError,
-        Image.DecompressionBombError,
-    ) as error:
+        body = zlib.decompressobj().decompress(packed, LARGEST)
+    except (binascii.Error, zlib.error) as error:
         raise DataError(f"bitmap.data: no packed PNG in base64: {error}") from error
-    crop = values[..., -1] > 0 if values.ndim == 3 else values > 0
-    left, top = (int(side) for side in _points([bitmap.get("origin")], "bitmap.origin")[0])
-    rows, columns = crop.shape
-    if left < 0 or top < 0 or left + columns > width or top + rows > height:
-        raise DataError(
-            f"bitmap: found {columns} x {rows} pixels at {left}, {top}, expected them inside of the picture"
-        )
-    found = np.zeros((height, width), np.uint8)
-    found[top : top + rows, left : left + columns] = crop
-    return found
+    left, top = _points([bitmap.get("origin")], "bitmap.origin")[0].astype(int).tolist()
+    return mask_png.placed(body, (left, top), width, height, "bitmap")
 
 
 class SuperviselyWriter(DocumentWriter[SuperviselyOptions]):
@@ -285,7 +262,7 @@ class SuperviselyWriter(DocumentWriter[SuperviselyOptions]):
             if {side: value[side] for side in size} != size:
                 why = "a mask smaller than its image is read back as one of the image's size"
                 losses.append(one_loss("mask.padded", where, "change", why, sample))
-            return _packed(value)
+            return _png(mask_png.decoded(value))
         if member == "polygons":
             if len(value) > 1:
                 why = "a figure is one ring; the parts are written as a bitmap"
@@ -338,21 +315,11 @@ def _pairs(flat: list[float]) -> list[list[float]]:
     return [list(pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
 
 
-def _packed(value: dict[str, Any]) -> dict[str, Any]:
-    runs, _ = rle.decode_counts([value["counts"]])
-    return _png(rle.decode_mask(runs, value["height"], value["width"]))
-
-
 def _png(pixels: np.ndarray) -> dict[str, Any]:
     """A mask as the packed PNG of the box of its pixels."""
-    from PIL import Image
-
-    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
-    top, left, bottom, right = (rows[0], columns[0], rows[-1], columns[-1]) if len(rows) else (0, 0, 0, 0)
-    sink = io.BytesIO()
-    Image.fromarray(pixels[top : bottom + 1, left : right + 1] > 0).save(sink, "PNG")
-    data = base64.b64encode(zlib.compress(sink.getvalue())).decode()
-    return {"geometryType": "bitmap", "bitmap": {"data": data, "origin": [int(left), int(top)]}}
+    body, (left, top, _, _) = mask_png.cropped(pixels)
+    data = base64.b64encode(zlib.compress(body)).decode()
+    return {"geometryType": "bitmap", "bitmap": {"data": data, "origin": [left, top]}}
 
 
 def sniff(probe: Probe) -> Match | None:

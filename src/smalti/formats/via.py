@@ -329,10 +329,7 @@ class ViaWriter(DocumentWriter[ViaOptions]):
         return {"name": "polygon", "all_points_x": flat[::2], "all_points_y": flat[1::2]}
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
-        lists: dict[str | None, list[bytes]] = {split: [] for split in self.schema.splits} or {None: []}
-        for result in results:
-            for split, _, body in result.payload:
-                lists.setdefault(split, []).append(body)
+        lists = self.bodies(results)
         options = dict.fromkeys(self.feature.categories.values, "")
         attribute = {"type": "dropdown", "description": "", "options": options, "default_options": {}}
         head = {"_via_settings": {"core": {"default_filepath": ""}}, "_via_data_format_version": "2.0.10",

@@ -11,12 +11,12 @@ Specification: https://github.com/bostondiditeam/kitti/blob/master/resources/dev
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
 from smalti.errors import DataError, EmptySourceError, at
+from smalti.formats import label_rows
 from smalti.formats.document_writer import CLASSES, DocumentWriter, listed_classes
 from smalti.formats.documents import Document, DocumentReader, Found, Parsed
 from smalti.formats.free_names import stem_of
@@ -99,7 +99,7 @@ class KittiReader(DocumentReader[KittiOptions]):
                 continue
             try:
                 with at(position=f"line {number}"):
-                    objects.append(self._object(_decoded(line)))
+                    objects.append(self._object(label_rows.decoded(line)))
             except DataError as error:
                 if self.on_error == "raise":
                     raise
@@ -132,17 +132,21 @@ class KittiReader(DocumentReader[KittiOptions]):
         table = self._listed()
         unlisted = None
         for count in (NUMBERS, NUMBERS + 1):
-            name, numbers = " ".join(words[:-count]), [_number(word) for word in words[-count:]]
+            name, numbers = " ".join(words[:-count]), [label_rows.number(word) for word in words[-count:]]
             if not name or None in numbers:
                 continue
             # A type may end with a number: the class table tells, and without one the word before the numbers.
-            if name in table.codes or name == IGNORED or (not table and _number(words[-count - 1]) is None):
+            if (
+                name in table.codes
+                or name == IGNORED
+                or (not table and label_rows.number(words[-count - 1]) is None)
+            ):
                 return name, [number for number in numbers if number is not None]
             unlisted = name
         if table and unlisted is not None:
             raise DataError(f"found the class {unlisted!r}, which {CLASSES} does not list")
         expected = f"expected a type and {NUMBERS} numbers, or one more for a score"
-        wrong = next((word for word in words[1:] if _number(word) is None), None)
+        wrong = next((word for word in words[1:] if label_rows.number(word) is None), None)
         found = f"{len(words)} values" if wrong is None or len(words) <= NUMBERS else repr(wrong)
         raise DataError(f"found {found}, {expected}")
 
@@ -178,21 +182,6 @@ def _paired(folder: str, texts: list[str], images: list[str], lists: dict[str, s
     ]
 
 
-def _decoded(line: bytes) -> str:
-    try:
-        return line.decode()
-    except UnicodeDecodeError as error:
-        raise DataError(f"found the byte 0x{line[error.start]:02x}; expected text in UTF-8") from error
-
-
-def _number(word: str) -> float | None:
-    try:
-        value = float(word)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and "_" not in word else None
-
-
 class KittiWriter(DocumentWriter[KittiOptions]):
     """Writes the folders of the development kit's training set."""
 
@@ -214,31 +203,21 @@ class KittiWriter(DocumentWriter[KittiOptions]):
     def _row(self, item: dict[str, Any]) -> Iterator[str]:
         yield IGNORED if item.get("dontcare") else item["category"]
         for key, unknown in UNKNOWN.items():
-            yield _text(unknown if item.get(key) is None else item[key])
+            yield label_rows.text(unknown if item.get(key) is None else item[key])
         box = item.get("bbox")
         x, y, w, h = (box[side] for side in "xywh") if box else (-1, -1, 0, 0)
-        yield from (_text(x), _text(y), f"{x + w:.15g}", f"{y + h:.15g}")
+        yield from (label_rows.text(x), label_rows.text(y), f"{x + w:.15g}", f"{y + h:.15g}")
         space = item.get("box3d")
-        yield from map(_text, (space[side] for side in SPACE) if space else NOWHERE)
+        yield from map(label_rows.text, (space[side] for side in SPACE) if space else NOWHERE)
         if item.get("score") is not None:
-            yield _text(item["score"])
+            yield label_rows.text(item["score"])
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
         files = super().finish(target, results)
-        lists: dict[str, list[str]] = {split: [] for split in self.schema.splits}
-        for result in results:
-            for split, stem, _ in result.payload:
-                if split is not None:
-                    lists.setdefault(split, []).append(stem)
-        for split, stems in lists.items():
-            target.write(f"ImageSets/{split}.txt", "".join(f"{stem}\n" for stem in stems).encode())
+        files += self.write_lists(target, "ImageSets", results)
         target.mkdir("training/image_2")
         target.mkdir("training/label_2")
-        return files + len(lists)
-
-
-def _text(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(float(value))
+        return files
 
 
 def sniff(probe: Probe) -> Match | None:
@@ -248,10 +227,12 @@ def sniff(probe: Probe) -> Match | None:
         words = probe.head(path).split(b"\n")[0].decode(errors="replace").split()
         if not words:
             continue
-        enough = len(words) > NUMBERS and all(_number(word) is not None for word in words[-NUMBERS:])
+        enough = len(words) > NUMBERS and all(
+            label_rows.number(word) is not None for word in words[-NUMBERS:]
+        )
         return (
             Match(Grade.CERTAIN, f"{path} has rows of a type and numbers")
-            if enough and _number(words[0]) is None
+            if enough and label_rows.number(words[0]) is None
             else None
         )
     below = [path for path in texts if "label_2/" in path]
