@@ -11,7 +11,6 @@ Specification: https://github.com/wkentaro/labelme/blob/main/labelme/_label_file
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -186,9 +185,10 @@ def _box(points: np.ndarray) -> list[float]:
 
 def _mask(points: np.ndarray, text: Any, width: int | None, height: int | None) -> np.ndarray:
     """The whole picture's mask: the shape has that of the box of its points, as a PNG."""
+    words = json_files.of(text, str, "mask")
     try:
-        body = base64.b64decode(json_files.of(text, str, "mask"), validate=True)
-    except binascii.Error as error:
+        body = base64.b64decode(words, validate=True)
+    except ValueError as error:  # not ASCII, or no base64
         raise DataError(f"mask: no PNG in base64: {error}") from error
     left, top = np.floor(points.min(axis=0)).astype(int).tolist()
     return mask_png.placed(body, (left, top), width, height, "mask")

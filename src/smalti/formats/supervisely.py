@@ -10,7 +10,6 @@ Specification: https://developer.supervisely.com/getting-started/supervisely-ann
 from __future__ import annotations
 
 import base64
-import binascii
 import zlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -194,10 +193,11 @@ def _filled(rings: list[np.ndarray], width: int | None, height: int | None) -> n
 
 def _bitmap(bitmap: dict[str, Any], width: int | None, height: int | None) -> np.ndarray:
     """The whole picture's mask: a bitmap is a packed PNG at an origin."""
+    words = json_files.of(bitmap.get("data"), str, "bitmap.data")
     try:
-        packed = base64.b64decode(json_files.of(bitmap.get("data"), str, "bitmap.data"), validate=True)
+        packed = base64.b64decode(words, validate=True)
         body = zlib.decompressobj().decompress(packed, LARGEST)
-    except (binascii.Error, zlib.error) as error:
+    except (ValueError, zlib.error) as error:  # not ASCII, no base64, not packed
         raise DataError(f"bitmap.data: no packed PNG in base64: {error}") from error
     left, top = _points([bitmap.get("origin")], "bitmap.origin")[0].astype(int).tolist()
     return mask_png.placed(body, (left, top), width, height, "bitmap")
