@@ -11,7 +11,7 @@ import smalti as sm
 from smalti.testing.strategies import Shape, datasets
 
 BASE: dict[str, Any] = {"id": "a.jpg", "image": {"width": 4, "height": 3}, "split": "train", "note": "x"}
-KNOWN = "21f1acfd53c04a514fdf62ceace97adfa2eec518ac60d411fcfb0947e0f6e2de"
+KNOWN = "fcbcb27d9e568db0d3b3c88bf6a9a449aca23333a56d4ece2ad1137b18bc31e6"
 OBJECT: dict[str, Any] = {
     "category": "cat",
     "bbox": [0.5, 1, 2, 2],

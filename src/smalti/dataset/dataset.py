@@ -144,7 +144,7 @@ class Dataset(Doors):
 
     def digest(self) -> str:
         """SHA-256 of the logical content: the dataset's name everywhere; see docs/design/digest.md."""
-        return digest(self.to_arrow(), self.schema)
+        return digest(self._source.batches(), self.schema)
 
     # Columns
 
