@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,9 +107,8 @@ def _hashed(batch: pa.RecordBatch, schema: Schema) -> list[bytes]:
         skip = PLACES if isinstance(schema.columns[name], features.Image) else frozenset()
         leaves += _leaves(name, column, rows, skip)
     words, bounds = _woven(sorted(leaves, key=lambda leaf: leaf.path), len(batch))
-    view = memoryview(words).cast("B")
-    ends = (bounds * WORD).tolist()
-    return [hashlib.sha256(view[start:end]).digest() for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    view = words.view(np.uint8).data
+    return [hashlib.sha256(view[start:end]).digest() for start, end in pairwise((bounds * WORD).tolist())]
 
 
 def _woven(leaves: list[_Leaf], count: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
