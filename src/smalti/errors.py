@@ -10,6 +10,7 @@ SmaltiError
 ├── SchemaError (ValueError)            a schema that contradicts itself or its table
 ├── LossError (ValueError)              the target cannot hold all of it, and on_loss="error"
 ├── TargetExistsError (FileExistsError) the target is there already, and overwrite is off
+├── ConflictError (RuntimeError)         another writer's version changed the same samples: which
 └── MissingExtraError (ImportError)     an optional library is not installed: which extra brings it
 """
 
@@ -108,6 +109,21 @@ class LossError(SmaltiError, ValueError):
 
 class TargetExistsError(SmaltiError, FileExistsError):
     """The target is there already; pass ``overwrite=True`` to replace it."""
+
+
+class ConflictError(SmaltiError, RuntimeError):
+    """Another writer's version changed the same samples.
+
+    Attributes:
+        samples: Their ids.
+    """
+
+    def __init__(self, message: str, samples: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.samples = tuple(samples)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return ConflictError, (str(self), self.samples)
 
 
 class MissingExtraError(SmaltiError, ImportError):

@@ -27,6 +27,7 @@ FLOORS = {
     "dataset": 3,
     "formats": 3,
     "engines": 4,
+    "store": 4,
     "training": 4,
     "view": 4,
     "io": 5,

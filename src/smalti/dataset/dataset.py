@@ -11,6 +11,7 @@ from smalti._extras import require
 from smalti.dataset import build, columns, objects, rows, text
 from smalti.dataset.digest import digest
 from smalti.dataset.doors import Doors
+from smalti.dataset.mapped import mapped
 from smalti.dataset.scan import scan
 from smalti.dataset.source import Source
 from smalti.errors import SchemaError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow.compute as pc
 
+    from smalti.dataset.source import Origin
     from smalti.schema.categories import Categories
     from smalti.schema.features import AnyFeature
     from smalti.schema.sample import Sample
@@ -38,11 +40,12 @@ class Dataset(Doors):
         report: The account of the reading it comes from; null for one made otherwise.
     """
 
-    __slots__ = ("_count", "_source", "report", "schema")
+    __slots__ = ("_count", "_held", "_source", "report", "schema")
 
     def __init__(self, source: Source, schema: Schema, report: Any = None) -> None:
         self._source = source
         self._count: int | None = None
+        self._held: pa.Table | None = None  # the rows of a scan, once one was asked for by its position
         self.schema = schema
         self.report = report
 
@@ -93,6 +96,11 @@ class Dataset(Doors):
         return self._source.lazy
 
     @property
+    def origin(self) -> Origin | None:
+        """The version of a store that the rows come from, also after verbs; null for others."""
+        return self._source.origin
+
+    @property
     def columns(self) -> list[str]:
         """The names of the columns."""
         return list(self.schema.columns)
@@ -136,7 +144,7 @@ class Dataset(Doors):
         count = len(self)
         if not -count <= key < count:
             raise IndexError(f"sample {key} of {count}")
-        row = self.to_arrow().slice(key % count, 1).combine_chunks().to_batches()[0]
+        row = self._table().slice(key % count, 1).combine_chunks().to_batches()[0]
         return build.to_samples(row, self.schema)[0]
 
     def __repr__(self) -> str:
@@ -144,6 +152,8 @@ class Dataset(Doors):
 
     def digest(self) -> str:
         """SHA-256 of the logical content: the dataset's name everywhere; see docs/design/digest.md."""
+        if self._source.whole and self._source.origin:
+            return self._source.origin.digest
         return digest(self._source.batches(), self.schema)
 
     # Columns
@@ -198,14 +208,14 @@ class Dataset(Doors):
             taken += len(batch)
             return piece.combine_chunks() if isinstance(piece, pa.ChunkedArray) else piece
 
-        source = Source(table=self.to_arrow())
+        source = self._source.holding(self.to_arrow())
         return self._derived(source.apply(columns.set_column(name, part, schema)), schema)
 
     # Rows
 
     def filter(self, expression: pc.Expression) -> Dataset:
         """The samples for which a condition holds: ``ds.filter(sm.col("split") == "train")``."""
-        return self._derived(self._source.apply(rows.keep_rows(expression)), self.schema)
+        return self._derived(self._source.filter(expression, rows.keep_rows(expression)), self.schema)
 
     def sort(self, by: str | Sequence[str], *, descending: bool = False) -> Dataset:
         """The samples in the order of columns; nulls last."""
@@ -257,6 +267,28 @@ class Dataset(Doors):
         """The rows part by part."""
         return self._source.batches(max_rows)
 
+    def load(self) -> Dataset:
+        """The same dataset in memory."""
+        return self if not self.lazy else self._with(self.to_arrow())
+
+    def mapped(self) -> Dataset:
+        """The same dataset with any row at hand; for random access, which files in columns are slow at.
+
+        A version of a store is read from a local file that is made once, mapped into memory and shared by all
+        processes (`smalti.dataset.mapped`); anything else is loaded.
+
+        Raises:
+            OSError: The local file cannot be made.
+        """
+        return self._with(self._table())
+
+    def _table(self) -> pa.Table:
+        if not self.lazy:
+            return self.to_arrow()
+        if self._held is None:
+            self._held = mapped(self._source, self.schema) if self._source.whole else self.to_arrow()
+        return self._held
+
     def to_pandas(self) -> Any:
         """A pandas DataFrame; categories are words.
 
@@ -292,4 +324,4 @@ class Dataset(Doors):
         return Dataset(source, schema)
 
     def _with(self, table: pa.Table) -> Dataset:
-        return Dataset(Source(table=table), self.schema)
+        return Dataset(self._source.holding(table), self.schema)

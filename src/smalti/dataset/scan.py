@@ -61,7 +61,7 @@ def scan(paths: Place | Iterable[Place]) -> tuple[Source, Schema]:
         schema=schemas[0].remove_metadata(),
         filesystem=None if local else files[0].fs,
     )
-    return Source(files=scanned, fix=partial(_conformed, schema=schema)), schema
+    return Source(files=scanned, fix=partial(conformed, schema=schema)), schema
 
 
 def _files(place: Location) -> list[Location]:
@@ -78,8 +78,11 @@ def _schema(place: Location) -> pa.Schema:
             raise DataError(f"no Parquet file, or a damaged one: {error}") from error
 
 
-def _conformed(batch: pa.RecordBatch, schema: Schema) -> pa.RecordBatch:
-    """A batch with the schema's own words: engines write dictionaries in the order of use."""
+def conformed(batch: pa.RecordBatch, schema: Schema) -> pa.RecordBatch:
+    """A batch with the schema's own words: engines write dictionaries in the order of use.
+
+    Columns that it has not stay absent.
+    """
     own = schema.with_columns({name: schema.columns[name] for name in batch.schema.names})
     table: Any = conform(pa.Table.from_batches([batch]), own, own)
     return table.combine_chunks().to_batches()[0] if len(batch) else batch

@@ -55,13 +55,14 @@ def write_batches(sink: IO[bytes], schema: pa.Schema, batches: Iterable[pa.Recor
     """Write batches to one file, gathered into row groups; gives the number of rows."""
     rows = 0
     with writer(sink, schema) as file:
-        for group in _gathered(batches):
+        for group in gathered(batches):
             file.write_table(pa.Table.from_batches(group, schema=schema), row_group_size=ROW_GROUP)
             rows += sum(len(batch) for batch in group)
     return rows
 
 
-def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+def gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Batches in groups of as many rows as a row group has; the last may have fewer."""
     group: list[pa.RecordBatch] = []
     held = 0
     for whole in batches:
