@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from smalti.schema.objects import Objects
     from smalti.schema.sample import Sample
     from smalti.schema.schema import Schema
+    from smalti.store.store import Store
     from smalti.training import torch
 
 __version__ = "0.1.0"
@@ -39,6 +40,7 @@ _HOMES = {
     "Report": "smalti.formats.report",
     "Sample": "smalti.schema.sample",
     "Schema": "smalti.schema.schema",
+    "Store": "smalti.store.store",
     "col": "smalti.dataset.expressions",
     "concat": "smalti.dataset.rows",
     "convert": "smalti.io",
@@ -61,6 +63,7 @@ __all__ = [
     "Report",
     "Sample",
     "Schema",
+    "Store",
     "col",
     "concat",
     "convert",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
@@ -17,6 +17,7 @@ from smalti.formats.protocol import PartRead
 from smalti.formats.report import Report
 from smalti.formats.transfer import Export, account_plan, account_read, object_fields
 from smalti.storage.location import Location
+from smalti.store import exchange
 
 if TYPE_CHECKING:
     import os
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from smalti.formats.transfer import OnLoss
     from smalti.schema.schema import Schema
     from smalti.storage.media import Media
+    from smalti.store.media import Mode as StoredMedia
 
     Place = str | os.PathLike[str] | Location
 
@@ -45,12 +47,12 @@ def read(
 
     Args:
         source: A file or a folder, as a path or any fsspec URL.
-        format: The format's name; null: it is recognised.
+        format: The format's name, ``smalti`` for a store; null: it is recognised.
         media: Where the images lie; null: where the format's layout puts them.
         on_error: ``raise``: the first faulty place ends it. ``skip``: faulty samples and objects
             are left out, counted and named in the report.
         progress: Whether a bar is shown; null: on a terminal and in a notebook.
-        **options: Options of the format.
+        **options: Options of the format; of a store ``version``: a number, a tag or a time.
 
     Raises:
         EmptySourceError: Nothing was found.
@@ -60,6 +62,8 @@ def read(
     """
     start = time.perf_counter()
     place = Location.parse(source)
+    if exchange.claims(place, format):
+        return exchange.read(place, options)
     found = _source_format(format, place)
     reader = _reader(found, place, media, format_options.parse(found, options, "read"), on_error)
     plan = reader.plan()
@@ -82,7 +86,7 @@ def write(
     target: Place,
     format: str | None = None,  # noqa: A002  # as in read
     *,
-    media: Media = "reference",
+    media: Media | StoredMedia = "reference",
     on_loss: OnLoss = "warn",
     on_error: OnError = "raise",
     overwrite: bool = False,
@@ -95,9 +99,11 @@ def write(
     Args:
         dataset: What to write.
         target: A folder, or a file where the format has one-file targets, as a path or fsspec URL.
-        format: The format's name; null: the one that the target's suffix belongs to.
+        format: The format's name; null: the one that the target's suffix belongs to, else ``smalti``, a store, which
+            gets a new version and takes ``message``, ``mode`` and the other arguments of `smalti.Store.write`.
         media: What is done with the images: ``copy``, hard ``link``, ``symlink``; ``reference``
-            leaves them where they are, ``none`` forgets where that is.
+            leaves them where they are, ``none`` forgets where that is. A store keeps them as ``files``
+            (``copy``), ``tar`` or ``parquet``.
         on_loss: What is done when the format cannot hold everything: ``warn`` raises a
             `LossWarning`, ``error`` a `LossError` before anything is in place.
         on_error: ``skip`` leaves out samples that cannot be written, counted in the report.
@@ -117,6 +123,8 @@ def write(
     """
     start = time.perf_counter()
     place = Location.parse(target)
+    if _to_store(place, format):
+        return _write_store(dataset, place, options, media=media, dry_run=dry_run, progress=progress)
     into = registry.target_format(format, place)
     export = _export(
         into,
@@ -144,7 +152,7 @@ def convert(
     from_: str | None = None,
     *,
     media_root: Place | None = None,
-    media: Media = "reference",
+    media: Media | StoredMedia = "reference",
     on_loss: OnLoss = "warn",
     on_error: OnError = "raise",
     overwrite: bool = False,
@@ -176,6 +184,14 @@ def convert(
     """
     start = time.perf_counter()
     place, goal = Location.parse(source), Location.parse(target)
+    if exchange.claims(place, from_):
+        mine = {name: options.pop(name) for name in exchange.READS if name in options}
+        dataset = exchange.read(place, mine)
+        return write(dataset, goal, to, media=media, on_loss=on_loss, on_error=on_error, overwrite=overwrite,
+                     dry_run=dry_run, progress=progress, **options)  # fmt: skip
+    if to == exchange.NAME:
+        return _convert_to_store(place, goal, from_, options, media_root, media=media, on_error=on_error,
+                                 dry_run=dry_run, progress=progress)  # fmt: skip
     found, into = _source_format(from_, place), registry.target_format(to, goal)
     to_read, to_write = format_options.divide(found, into, options)
     reader = _reader(found, place, media_root, to_read, on_error)
@@ -197,6 +213,64 @@ def convert(
     )
     with track(_samples(plan), f"{found.info.title} to {into.info.title}", progress) as advance:
         export.run(_parts(reader, plan, export.wanted), advance)
+    report.seconds = time.perf_counter() - start
+    return report
+
+
+def _to_store(place: Location, name: str | None) -> bool:
+    if name is not None:
+        return name == exchange.NAME
+    suffixes = {suffix for each in registry.names() for suffix in registry.get(each).info.file_suffixes}
+    return place.suffix not in suffixes
+
+
+def _write_store(
+    dataset: Dataset,
+    place: Location,
+    options: dict[str, Any],
+    *,
+    media: str,
+    dry_run: bool,
+    progress: bool | None,
+) -> Report:
+    start = time.perf_counter()
+    report = Report()
+    reads = (PartRead(batch=batch) for batch in dataset.to_batches(BATCH))
+    fields = object_fields(dataset.schema)
+    options = {"base": exchange.base(dataset, place), **options}
+    with track(len(dataset), "writing a version", progress) as advance:
+        exchange.write(dataset.schema, reads, place, options, report, media=media, dry_run=dry_run,
+                       advance=advance, account=lambda part: account_read(report, part, fields))  # fmt: skip
+    report.seconds = time.perf_counter() - start
+    return report
+
+
+def _convert_to_store(
+    place: Location,
+    goal: Location,
+    from_: str | None,
+    options: dict[str, Any],
+    media_root: Place | None,
+    *,
+    media: str,
+    on_error: OnError,
+    dry_run: bool,
+    progress: bool | None,
+) -> Report:
+    start = time.perf_counter()
+    found = _source_format(from_, place)
+    to_write = {name: options.pop(name) for name in exchange.WRITES if name in options}
+    reader = _reader(found, place, media_root, format_options.parse(found, options, "read"), on_error)
+    plan = reader.plan()
+    report = Report(source=place.url, source_format=found.info.name)
+    account_plan(report, plan)
+    fields = object_fields(plan.schema)
+    lineage = {"source": place.url, "source_format": found.info.name}
+    to_write.setdefault("lineage", lineage)
+    with track(_samples(plan), f"{found.info.title} to a store", progress) as advance:
+        parts = _parts(reader, plan, plan.schema)
+        exchange.write(plan.schema, parts, goal, to_write, report, media=media, dry_run=dry_run,
+                       advance=advance, account=lambda part: account_read(report, part, fields))  # fmt: skip
     report.seconds = time.perf_counter() - start
     return report
 
@@ -242,7 +316,7 @@ def _export(
     report: Report,
     *,
     source: Location | None = None,
-    media: Media,
+    media: str,
     on_loss: OnLoss,
     on_error: OnError,
     overwrite: bool,
@@ -256,7 +330,7 @@ def _export(
         writer=into.writer(schema, options, single_file),
         schema=schema,
         target=target,
-        media=media,
+        media=cast("Media", media),  # the export refuses what it does not know
         media_root=None if schema.media_root is None else Location.parse(schema.media_root),
         source=source,
         on_loss=on_loss,

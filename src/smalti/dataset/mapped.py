@@ -1,7 +1,7 @@
 """A local Arrow file of a version of a store: any row at hand at the cost of touching its memory.
 
 Parquet has to decode a row group for one row; a file in Arrow's own layout is mapped into memory as it is
-(https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format), and processes share its pages. It is made once a
+(https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format), and processes share its pages. It is made once a
 version, in the user's cache folder: ``SMALTI_CACHE``, else ``smalti`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
 """
 
@@ -33,11 +33,16 @@ def mapped(source: Source, schema: Schema) -> pa.Table:
         raise ValueError("only versions of stores have a name to keep their rows under")
     path = file_of(source.origin)
     with suppress(OSError, pa.ArrowInvalid):  # absent, or cut short when a disk was full
-        return _opened(path, schema)
+        table = _opened(path, schema)
+        if table.num_rows == source.origin.rows:
+            return table
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     stage = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with pa.OSFile(str(stage), "wb") as sink, pa.ipc.new_file(sink, schema.arrow) as writer:
+        with (
+            pa.OSFile(str(stage), "wb") as sink,
+            pa.ipc.new_stream(sink, schema.arrow) as writer,
+        ):  # words of batches may differ
             for batch in source.batches(BATCH):
                 writer.write_batch(batch)
         stage.replace(path)
@@ -60,5 +65,5 @@ def folder() -> Path:
 
 
 def _opened(path: Path, schema: Schema) -> pa.Table:
-    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
     return table.replace_schema_metadata(schema.metadata)

@@ -31,7 +31,7 @@ from smalti.formats.protocol import (
 from smalti.schema import features
 from smalti.schema.project import project
 from smalti.schema.schema import METADATA_KEY, Schema
-from smalti.schema.unify import conform, fit, united
+from smalti.schema.unify import conform, fit, storable, united
 from smalti.storage.parquet_file import leaf_paths, open_file, write_batches
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class ParquetWriter(Writer[Options]):
     def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
         name = f"part-{cursor.index:05}{SUFFIX}"
         with target.open(name) as file:
-            write_batches(file, self.schema.arrow, [batch])
+            write_batches(file, self.schema.storable.arrow, [storable(batch, self.schema)])
         fields = self.schema.of_kind(features.Objects)
         objects = sum(len(batch.column(field).flatten()) for field in fields)
         return PartResult(samples=len(batch), objects=objects, files=1, payload=name)
@@ -173,7 +173,7 @@ class ParquetWriter(Writer[Options]):
             return 0
         names = [result.payload for result in results]
         with target.open(self.single_file) as file:
-            write_batches(file, self.schema.arrow, self._joined(target, names))
+            write_batches(file, self.schema.storable.arrow, self._joined(target, names))
         for name in names:
             (target.location / name).fs.rm_file((target.location / name).path)
         return 1 - len(names)
@@ -184,7 +184,7 @@ class ParquetWriter(Writer[Options]):
                 opened = open_file(file)
                 for group in range(opened.num_row_groups):
                     table = opened.read_row_group(group)
-                    yield from table.cast(self.schema.arrow).combine_chunks().to_batches()
+                    yield from table.cast(self.schema.storable.arrow).combine_chunks().to_batches()
 
 
 FORMAT = Format(

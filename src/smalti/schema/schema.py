@@ -128,6 +128,15 @@ class Schema(BaseModel):
                 columns[name] = feature
         return self.with_columns(columns)
 
+    @property
+    def storable(self) -> Schema:
+        """The schema as Parquet can hold it: objects without any member get ``category``, null everywhere."""
+        bare = [name for name in self.of_kind(features.Objects) if not self.objects(name).names]
+        if not bare:
+            return self
+        with_one = {name: self.objects(name).model_copy(update={"members": ("category",)}) for name in bare}
+        return self.with_columns({**self.columns, **with_one})
+
     def of_kind(self, kind: type[Feature]) -> list[str]:
         """The names of the columns whose feature is of that class."""
         return [name for name, feature in self.columns.items() if isinstance(feature, kind)]

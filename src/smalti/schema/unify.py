@@ -120,6 +120,14 @@ def conform(table: pa.Table, schema: Schema, target: Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=target.arrow)
 
 
+def storable(batch: pa.RecordBatch, schema: Schema) -> pa.RecordBatch:
+    """A batch of a schema as one of its storable form."""
+    if schema.storable is schema:
+        return batch
+    table = conform(pa.Table.from_batches([batch]), schema, schema.storable)
+    return table.combine_chunks().to_batches()[0] if len(batch) else table.to_batches()[0]
+
+
 def _codes(source: AnyFeature, target: AnyFeature) -> tuple[dict[str, int | None], Categories] | None:
     """For each old word its new position, and the new class table."""
     before: Categories | None = getattr(source, "categories", None)

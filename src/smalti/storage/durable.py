@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
@@ -140,3 +141,17 @@ def remove_folder(place: Location) -> None:
             shutil.rmtree(place.local)
         else:
             place.fs.rm(place.path, recursive=True)
+
+
+def put_content(place: Location, body: bytes) -> None:
+    """Write a file whose name is the hash of its bytes, unless it is there: whoever writes it writes the same."""
+    if not place.is_local:
+        if not place.fs.exists(place.path):
+            place.fs.pipe_file(place.path, body)
+        return
+    if os.path.exists(place.local):
+        return
+    stage = place.parent / f".{secrets.token_hex(8)}.tmp"
+    write_new(stage, body)
+    os.replace(stage.local, place.local)
+    sync_folder(place.parent.local)

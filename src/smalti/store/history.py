@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from smalti.errors import DataError, EmptySourceError, OptionError
 from smalti.storage.commit import probe, put_if_absent
 from smalti.storage.durable import make_folder
+from smalti.storage.location import refuse_read_only
 from smalti.store.files import read_hashes, read_ids
 from smalti.store.manifest import CHECK, DATA, VERSIONS, DataFile, Manifest, decode, decode_list
 
@@ -71,7 +72,7 @@ class Snapshot:
     def schema(self) -> Schema:
         """What the columns mean. A media root that is empty is the store itself."""
         schema = self.manifest.schema
-        if schema.media_root == "":
+        if schema.media_root == "":  # HERE, in media.py
             return schema.model_copy(update={"media_root": self.root.url})
         return schema
 
@@ -87,6 +88,7 @@ class History:
     def __init__(self, root: Location, *, single_writer: bool = False) -> None:
         self.root = root
         self.single_writer = single_writer
+        self._ready = False
         # Data files never change: what was read of them once holds, some 60 bytes a sample.
         self._hashes: dict[str, NDArray[np.bytes_]] = {}
         self._ids: dict[str, pa.Array] = {}
@@ -165,10 +167,14 @@ class History:
         Raises:
             OptionError: It cannot.
         """
+        if self._ready:
+            return
+        refuse_read_only(self.root)
         for name in (VERSIONS, DATA):
             make_folder(self.root / name)
         if not self.single_writer:
             probe(self.root)
+        self._ready = True
 
     def put(self, manifest: Manifest) -> bool:
         """Commit a version; whether it is this one that has the number now."""

@@ -6,6 +6,7 @@ It is one JSON object; docs/design/store.md is its specification. Versions are n
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ STORE_VERSION = 1
 VERSIONS = "versions"  # folders below the store's root
 DATA = "data"
 LISTS = "lists"
+READABLE = 100  # data files, up to which the JSON has lines
 CHECK = "look at the whole store with smalti check"  # what to do about damage
 
 Bound = int | str | bool | None
@@ -92,6 +94,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         tables: The schema's JSON.
         lists: Lists of data files, which come first.
         files: Data files, in the order of the samples.
+        checksum: SHA-256 of this JSON without white space between its parts and with an empty checksum.
     """
 
     store_version: int = STORE_VERSION
@@ -109,6 +112,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tables: msgspec.Raw = msgspec.field(name="schema")
     lists: tuple[FileList, ...] = ()
     files: tuple[DataFile, ...] = ()
+    checksum: str = ""
 
     @property
     def schema(self) -> Schema:
@@ -122,7 +126,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     def encode(self) -> bytes:
         """Its JSON."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1 if len(self.files) < 100 else 0)
+        body = msgspec.json.encode(msgspec.structs.replace(self, checksum=self.summed()))
+        return msgspec.json.format(body, indent=1 if len(self.files) < READABLE else -1)
+
+    def summed(self) -> str:
+        """The checksum that it should have."""
+        body = msgspec.json.encode(msgspec.structs.replace(self, checksum=""))
+        return hashlib.sha256(msgspec.json.format(body, indent=-1)).hexdigest()
 
 
 def now() -> str:
@@ -149,6 +159,10 @@ def decode(body: bytes, place: Location) -> Manifest:
             f"found store_version {found.store_version}, expected {STORE_VERSION}",
             file=place.url,
             hint="a later release of smalti wrote it: upgrade",
+        )
+    if found.checksum != found.summed():
+        raise DataError(
+            "found other values than were committed: the checksum is wrong", file=place.url, hint=CHECK
         )
     return found
 

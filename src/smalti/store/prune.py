@@ -14,13 +14,13 @@ from smalti.errors import OptionError
 from smalti.storage.durable import remove
 from smalti.store import tags
 from smalti.store.manifest import DATA, LISTS, VERSIONS
+from smalti.store.media import MEDIA, paths
 
 if TYPE_CHECKING:
     from smalti.storage.location import Location
     from smalti.store.history import History, Snapshot
 
 GRACE = timedelta(days=7)
-MEDIA = "media"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +100,15 @@ def _gone(
 
 def _names(snapshot: Snapshot) -> set[str]:
     lists = {one.path for one in snapshot.manifest.lists}
-    return lists | {path for file in snapshot.files for path in (file.path, file.hashes)}
+    data = {path for file in snapshot.files for path in (file.path, file.hashes)}
+    return lists | data | paths(snapshot)
 
 
 def _present(root: Location) -> list[str]:
     """Data files, lists, and what is left of a commit that was cut short."""
     if not root.is_local:
         root.fs.invalidate_cache()
-    found = [f"{folder}/{name}" for folder in (DATA, LISTS) for name in (root / folder).find()]
+    found = [f"{folder}/{name}" for folder in (DATA, LISTS, MEDIA) for name in (root / folder).find()]
     found += [f"{VERSIONS}/{name}" for name in (root / VERSIONS).find() if name.endswith(".tmp")]
     return found + [name for name in root.find(maxdepth=1) if name.startswith("probe-")]
 

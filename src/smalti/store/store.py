@@ -5,14 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from smalti.dataset.dataset import Dataset
-from smalti.errors import OptionError
+from smalti.errors import OptionError, TargetExistsError, listed
+from smalti.schema.unify import storable
 from smalti.storage.location import Location
 from smalti.store import operations, readme, tags
 from smalti.store.check import check
 from smalti.store.commit import commit
 from smalti.store.diff import diff
 from smalti.store.history import History, Snapshot
+from smalti.store.manifest import DATA, LISTS, VERSIONS
+from smalti.store.media import HERE, MEDIA, Keeper
 from smalti.store.prune import prune
 from smalti.store.scan import source
 
@@ -21,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import timedelta
 
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     from smalti.schema.schema import Schema
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from smalti.store.commit import Operation
     from smalti.store.diff import Diff
     from smalti.store.manifest import Manifest
+    from smalti.store.media import Mode
     from smalti.store.prune import Pruned
 
     Version = int | str | datetime | None
@@ -127,6 +132,7 @@ class Store:
         *,
         mode: str = "replace",
         upsert: bool = False,
+        media: Mode = "reference",
         message: str = "",
         author: str | None = None,
         lineage: dict[str, Any] | None = None,
@@ -138,6 +144,8 @@ class Store:
                 what others changed since is never undone in silence.
             mode: ``replace``: it is the whole content; ``append``: it is added; ``update``: it changes samples.
             upsert: As for `update`.
+            media: What is done with the images: ``reference`` leaves them where they are, ``none`` forgets where that
+                is; ``files``, ``tar``, ``parquet`` store them with the dataset; see `smalti.store.media`.
             message: What the version is for.
             author: Who made it; null: ``SMALTI_AUTHOR``, or the user's name.
             lineage: Where it comes from, as JSON.
@@ -151,7 +159,8 @@ class Store:
             dataset.to_batches(),
             mode=mode,
             upsert=upsert,
-            base=self._base(dataset),
+            media=media,
+            base=self.base(dataset),
             message=message,
             author=author,
             lineage=lineage,
@@ -164,15 +173,18 @@ class Store:
         *,
         mode: str = "replace",
         upsert: bool = False,
+        media: Mode = "reference",
         base: Snapshot | None = None,
         **about: Any,
     ) -> Manifest:
         """Make a version of batches as they come; `write` has the arguments."""
-        import pyarrow as pa
-
         operations.refuse_unknown(mode)
+        self._refuse_other_folder()
         if schema.media_root == self.root.url:
-            schema = schema.model_copy(update={"media_root": ""})
+            schema = schema.model_copy(update={"media_root": HERE})
+        keeper = Keeper(self.root, schema, media, self.history.latest())
+        batches = (storable(batch, keeper.schema) for batch in keeper.batches(batches))
+        schema = keeper.schema.storable
         operation: Operation
         if mode == "update":
             table = pa.Table.from_batches(batches, schema=schema.arrow)
@@ -237,7 +249,19 @@ class Store:
             readme.write(self.root)
         return made
 
-    def _base(self, dataset: Dataset) -> Snapshot | None:
+    def _refuse_other_folder(self) -> None:
+        """A store does not move in with other files."""
+        if self.history.numbers():
+            return
+        there = {name for name, _ in self.root.iterdir()} if self.root.isdir() else set()
+        if others := sorted(there - {VERSIONS, DATA, LISTS, MEDIA, readme.NAME}):
+            raise TargetExistsError(
+                f"{self.root.url} is no store and has other files ({listed(others, 3)}); give another folder, or name"
+                " the format to write"
+            )
+
+    def base(self, dataset: Dataset) -> Snapshot | None:
+        """The version that a dataset was read from, if it was from here."""
         origin = dataset.origin
         if origin is None or origin.url != self.root.url or origin.version not in self.history.numbers():
             return None
