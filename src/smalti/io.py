@@ -198,19 +198,8 @@ def convert(
     plan = reader.plan()
     report = Report(source=place.url, source_format=found.info.name)
     account_plan(report, plan)
-    export = _export(
-        into,
-        goal,
-        plan.schema,
-        to_write,
-        report,
-        source=place,
-        media=media,
-        on_loss=on_loss,
-        on_error=on_error,
-        overwrite=overwrite,
-        dry_run=dry_run,
-    )
+    export = _export(into, goal, plan.schema, to_write, report, source=place, media=media, on_loss=on_loss,
+                     on_error=on_error, overwrite=overwrite, dry_run=dry_run)  # fmt: skip
     with track(_samples(plan), f"{found.info.title} to {into.info.title}", progress) as advance:
         export.run(_parts(reader, plan, export.wanted), advance)
     report.seconds = time.perf_counter() - start

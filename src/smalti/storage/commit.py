@@ -35,6 +35,8 @@ LONGEST_PAUSE = 2.0
 
 # What a file system answers that has no hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+# What a file system answers where nothing more fits.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _memory = threading.Lock()
 _honoured: dict[str, bool] = {}  # what the probe found, by folder's bucket
 
@@ -100,10 +102,13 @@ def _linked(path: str, body: bytes) -> bool:
     folder, name = os.path.split(path)
     stage = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp")
     try:
-        with open(stage, "xb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(stage, "xb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise full(error, path) from error
         try:
             os.link(stage, path)
         except FileExistsError:
@@ -149,6 +154,14 @@ def _conditional(place: Location, body: bytes) -> bool:
         except OSError as error:
             trouble = error
     raise trouble or OSError(f"{place.url}: no answer")
+
+
+def full(error: OSError, path: str) -> OSError:
+    """The error as it is, or where the disk is full one with the file and what became of the data."""
+    if error.errno not in _FULL:
+        return error
+    text = f"{error.strerror}: the last version is as it was; free some space and write again"
+    return OSError(error.errno, text, path)
 
 
 def sync_folder(path: str) -> None:

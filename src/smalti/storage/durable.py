@@ -14,7 +14,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from smalti.storage.commit import OBJECT_STORES, sync_folder
+from smalti.storage.commit import OBJECT_STORES, full, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,9 +96,11 @@ def new_file(place: Location) -> Iterator[Hashed]:
             file.flush()
             os.fsync(file.fileno())
         sync_folder(os.path.dirname(place.local))
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(place.local)
+        if isinstance(error, OSError):
+            raise full(error, place.local) from error
         raise
 
 

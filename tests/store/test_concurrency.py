@@ -1,0 +1,128 @@
+"""Many writers and readers, in processes: nothing acknowledged is lost, and nobody sees half a version."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import smalti as sm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Make = Callable[..., sm.Dataset]
+
+WRITERS, COMMITS = 8, 50
+KILLS = 200
+HERE = Path(__file__).parent
+WRITER = HERE / "writer.py"
+
+
+def start(*words: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(WRITER), *map(str, words)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+    )
+
+
+def acknowledged(output: str) -> list[tuple[int, str]]:
+    """Version and id of every commit that the writer was told of; a line that was cut short is none."""
+    lines = [line.split() for line in output.splitlines(keepends=True) if line.endswith("\n")]
+    return [(int(version), name) for version, name in lines]
+
+
+def test_contention__nothing_is_lost(store: sm.Store, make: Make) -> None:
+    store.write(make(["start"]))
+    writers = [start(store.root.local, f"w{n}", COMMITS) for n in range(WRITERS)]
+    told = [acknowledged(writer.communicate(timeout=500)[0]) for writer in writers]
+    assert [len(commits) for commits in told] == [COMMITS] * WRITERS
+    assert [writer.returncode for writer in writers] == [0] * WRITERS
+    versions = sorted(version for commits in told for version, _ in commits)
+    assert versions == list(range(2, WRITERS * COMMITS + 2))
+    names = store.read().to_arrow().column("id").to_pylist()
+    assert sorted(names) == sorted(["start", *(name for commits in told for _, name in commits)])
+    assert store.check(deep=False)
+    every = [pair for commits in told for pair in commits]
+    for version, name in every[:: len(every) // 20]:
+        assert name in store.read(version).to_arrow().column("id").to_pylist()
+
+
+def _reader(root: str, stop: Any, seen: Any) -> None:
+    store = sm.Store(root)
+    count = 0
+    while not stop.is_set():
+        found = store.read()
+        assert len(found) == len(found.load()) == found.origin.rows
+        assert found.load().digest() == found.digest()
+        count += 1
+    seen.put(count)
+
+
+def test_readers__never_see_half_a_version(store: sm.Store, make: Make) -> None:
+    store.write(make(["start"]))
+    context = multiprocessing.get_context("spawn")
+    stop, seen = context.Event(), context.Queue()
+    reader = context.Process(target=_reader, args=(store.root.local, stop, seen))
+    reader.start()
+    writer = start(store.root.local, "w", 40)
+    assert len(acknowledged(writer.communicate(timeout=200)[0])) == 40
+    time.sleep(0.5)
+    stop.set()
+    assert seen.get(timeout=60) > 0
+    reader.join(60)
+    assert reader.exitcode == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_kill__at_any_moment_leaves_whole_versions(store: sm.Store, make: Make) -> None:
+    """The writers are forked, so that a kill does not cost a start of Python."""
+    store.write(make(["start"]))
+    kept = store.versions()[0].digest
+    told: list[tuple[int, str]] = []
+    chance = random.Random(1)  # noqa: S311  # moments, no secrets
+    for number in range(KILLS):
+        told += _killed(store.root.local, f"k{number}", chance.uniform(0.004, 0.06))
+    newest = store.read()
+    names = newest.to_arrow().column("id").to_pylist()
+    assert {name for _, name in told} <= set(names)
+    assert len(told) > KILLS // 4, "the writers were killed before they did anything"
+    assert len(set(names)) == len(names)
+    assert store.versions()[0].digest == kept
+    for version, name in told:
+        assert name in store.read(version).to_arrow().column("id").to_pylist()
+    assert store.check(deep=False)
+    assert newest.load().digest() == newest.digest()
+    store.append(make(["after"]))
+
+
+def _killed(root: str, name: str, seconds: float) -> list[tuple[int, str]]:
+    """What a writer had acknowledged when it was killed."""
+    out, into = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(out)
+            sys.path.insert(0, str(HERE))
+            import writer
+
+            with os.fdopen(into, "w", buffering=1) as told:
+                writer.commit(root, name, 10_000, told)
+        finally:
+            os._exit(1)
+    os.close(into)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with os.fdopen(out) as told:
+        return acknowledged(told.read())
