@@ -57,7 +57,7 @@ class Sheet:
         header: A name a column, as it stands there; the column's letters where there is none.
         has_header: Whether a header row was found.
         columns: One array a column, all of one length; null is a blank cell. Of a workbook: string,
-            float64, bool, or timestamp[us]; string where the kinds are mixed. Of CSV: string.
+            float64, bool, or timestamp[us]; string where the kinds are mixed. Of CSV: string, or float64.
         first: The number that Excel shows at the first row of the columns, from 1.
         kinds: For columns of mixed kinds: uint8 ``(n,)``, the kind of each cell.
         merged: Merged cells as ``(top, left, bottom, right)``, from 0, inclusive, in the whole sheet.
@@ -109,18 +109,19 @@ class Book:
     hidden: list[str] = field(default_factory=list)
     _book: Any = None
 
-    def sheet(self, name: str = "", header: int | None = -1) -> Sheet:
+    def sheet(self, name: str = "", header: int | None = -1, *, typed: bool = False) -> Sheet:
         """Read a sheet.
 
         Args:
             name: One of `sheets` or `hidden`.
             header: The header's row, from 0; -1: it is looked for; null: there is none.
+            typed: Of CSV: columns that are coordinates by their names become float64, where they are numbers.
 
         Raises:
             DataError: There is no such sheet, or it cannot be read.
         """
         if self._book is None:
-            return _text_sheet(self.location, header)
+            return _text_sheet(self.location, header, typed=typed)
         if name not in {*self.sheets, *self.hidden}:
             raise DataError(f"no sheet {name!r}; there are {listed(self.sheets)}", file=self.location.url)
         return _book_sheet(self._book, name, self.location, header)
@@ -236,8 +237,8 @@ def _column(cells: Sequence[Any]) -> tuple[pa.Array, NDArray[np.uint8] | None]:
     return texts, np.array([_KINDS.get(type(value), TEXT) for value in values], np.uint8)
 
 
-def _text_sheet(location: Location, header: int | None) -> Sheet:
-    found = text_file.read(location, header, HEAD)
+def _text_sheet(location: Location, header: int | None, *, typed: bool) -> Sheet:
+    found = text_file.read(location, header, HEAD, typed=typed)
     width = len(found.columns)
     names = [name.strip() for name in found.header or ()]
     titles = [*names, *("" for _ in range(width - len(names)))]

@@ -50,7 +50,7 @@ WORDS: Final[dict[str, str]] = {
     " kasten boite caja riquadro caixa",
     "polygon": "polygon polygons polygone poligono segmentation points",
     "score": "score confidence conf probability prob certainty konfidenz confiance confianza confidenza",
-    "id": "objectid annotationid annid regionid boxid bboxid instanceid objektid",
+    "id": "objectid annotationid annid regionid boxid bboxid instanceid objektid id",
     "track_id": "trackid track trackingid trackno",
     "iscrowd": "iscrowd crowd isgroupof groupof",
     "area": "area bboxarea flache superficie",
@@ -82,18 +82,24 @@ def _roles() -> dict[str, str]:
     return {key(word): role for role, words in WORDS.items() for word in words.split()}
 
 
+@cache
+def _ranks() -> dict[str, int]:
+    """How plainly a word says its role: ``label`` beside ``type`` is the class."""
+    return {key(word): rank for words in WORDS.values() for rank, word in enumerate(words.split())}
+
+
 def roles(header: Sequence[str]) -> dict[str, int]:
-    """The column of each role that the names tell; of several columns for one role, the first.
+    """The column of each role that the names tell; of several for one role, the one that says it plainest.
 
     Args:
         header: Names as they stand in the sheet.
     """
-    known = _roles()
+    known, ranks = _roles(), _ranks()
     found: dict[str, int] = {}
     for column, name in enumerate(header):
         role = known.get(key(name))
-        if role is not None:
-            found.setdefault(role, column)
+        if role is not None and (role not in found or ranks[key(name)] < ranks[key(header[found[role]])]):
+            found[role] = column
     points = {column for columns in keypoints(header).values() for column in columns if column is not None}
     return _sided({role: column for role, column in found.items() if column not in points})
 
@@ -112,6 +118,11 @@ def _sided(found: dict[str, int]) -> dict[str, int]:
     if "image" not in found and "image_id" in found:
         found["image"] = found.pop("image_id")
     return found
+
+
+def numeric(header: Sequence[str]) -> frozenset[int]:
+    """The columns whose names say that they hold numbers."""
+    return frozenset(column for role, column in roles(header).items() if role in NUMERIC)
 
 
 def box_sides(found: dict[str, int]) -> tuple[str, tuple[int, ...]] | None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from smalti.errors import DataError
-from smalti.formats.spreadsheet.header import header_row
+from smalti.formats.spreadsheet.header import header_row, numeric
 
 if TYPE_CHECKING:
     from smalti.storage.location import Location
@@ -33,7 +33,7 @@ class TextSheet:
 
     Attributes:
         header: Its names; null where there are none.
-        columns: string arrays; null is a blank cell.
+        columns: string arrays, or float64 where that was asked for; null is a blank cell.
         first: The number of the first row, from 1, blank lines counted, as Excel numbers them.
         overlong: Rows with more cells than the header has.
         repaired: What was mended: ``encoding.guessed``.
@@ -46,19 +46,20 @@ class TextSheet:
     repaired: tuple[str, ...]
 
 
-def read(location: Location, header: int | None, looked_at: int) -> TextSheet:
+def read(location: Location, header: int | None, looked_at: int, *, typed: bool) -> TextSheet:
     """Read a file.
 
     Args:
         location: The file.
         header: The header's row, from 0; -1: it is looked for; null: there is none.
         looked_at: Rows among which the header is looked for.
+        typed: Columns whose names say that they hold coordinates become float64 where all of them are numbers.
 
     Raises:
         DataError: It is no text.
     """
     data, repaired = decoded(location.read_bytes(), location.url)
-    data, mark, skipped = _marked(data)
+    data, mark, skipped = marked(data)
     delimiter = mark or sniff_delimiter(data[:_HEAD_BYTES], location.suffix.lower())
     rows = head(data, delimiter, looked_at)
     found = header_row(rows) if header == -1 else header
@@ -66,7 +67,9 @@ def read(location: Location, header: int | None, looked_at: int) -> TextSheet:
     begin = 0 if found is None else found + 1
     columns = None
     if _plain(data, rows[:begin]):
-        columns = _fast(data, delimiter, begin, len(titles or rows[0]) if rows else 0)
+        width = len(titles or rows[0]) if rows else 0
+        sides = numeric(titles) if typed and titles else frozenset()
+        columns = _fast(data, delimiter, begin, width, sides) or _fast(data, delimiter, begin, width)
     overlong: tuple[int, ...] = ()
     if columns is None:
         columns, overlong = _slow(data, delimiter, begin, len(titles or ()), location.url)
@@ -119,7 +122,7 @@ def head(data: bytes, delimiter: str, count: int) -> list[list[str]]:
     return list(islice(csv.reader(StringIO(text, newline=""), delimiter=delimiter), count))
 
 
-def _marked(data: bytes) -> tuple[bytes, str | None, int]:
+def marked(data: bytes) -> tuple[bytes, str | None, int]:
     """The data without Excel's line ``sep=;``, its delimiter, and how many lines went."""
     line, _, rest = data.partition(b"\n") if data[:4].lower() == b"sep=" else (b"", b"", data)
     mark = line[4:].decode().strip(" \r")[:1] if line else ""
@@ -128,11 +131,14 @@ def _marked(data: bytes) -> tuple[bytes, str | None, int]:
 
 def _plain(data: bytes, above: list[list[str]]) -> bool:
     """Whether every line is a row of its own, so that rows keep their numbers without a look at each."""
-    blank = b"\n\n" in data or b"\n\r\n" in data or data[:1] in {b"\n", b"\r"}
+    blank = data[:1] in {b"\n", b"\r"} or b"\n\n" in data
+    blank = blank or (b"\r" in data[:_HEAD_BYTES] and b"\n\r\n" in data)
     return not blank and not any("\n" in cell for row in above for cell in row)
 
 
-def _fast(data: bytes, delimiter: str, begin: int, width: int) -> list[pa.Array] | None:
+def _fast(
+    data: bytes, delimiter: str, begin: int, width: int, sides: frozenset[int] = frozenset()
+) -> list[pa.Array] | None:
     names = [str(column) for column in range(width)]
     quoted = b'"' in data
     try:
@@ -143,19 +149,19 @@ def _fast(data: bytes, delimiter: str, begin: int, width: int) -> list[pa.Array]
                 delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted
             ),
             convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
+                column_types={n: pa.float64() if c in sides else pa.string() for c, n in enumerate(names)},
                 null_values=[""],
                 strings_can_be_null=True,
                 check_utf8=False,  # checked when it was decoded
             ),
         )
-    except pa.ArrowInvalid:  # rows of other lengths: looked at one by one
+    except pa.ArrowInvalid:  # rows of other lengths, words among numbers: looked at one by one
         return None
     return [_one(column) for column in table.columns]
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if column.num_chunks else pa.array([], pa.string())
+    return column.combine_chunks() if column.num_chunks else pa.array([], column.type)
 
 
 def _slow(
