@@ -34,7 +34,7 @@ class Draft:
     Attributes:
         mapping: The mapping; what numbers tell is filled in.
         faults: What is wrong.
-        mended: What was mended: the code, and the places.
+        mended: What was mended: the code, and the cells as row and column.
     """
 
     def __init__(self, sheet: Sheet, columns: Columns) -> None:
@@ -42,7 +42,7 @@ class Draft:
         self.at = columns.at
         self.mapping: Mapping = columns.mapping
         self.faults: list[Fault] = []
-        self.mended: dict[str, list[str]] = {}
+        self.mended: dict[str, list[tuple[int, int]]] = {}
 
     def words(self, role: str) -> pa.Array | None:
         """A column as text; null where there is none of that role."""
@@ -75,7 +75,7 @@ class Draft:
 
     def mend(self, code: str, rows: Iterable[int], column: int) -> None:
         """Note cells that were mended."""
-        self.mended.setdefault(code, []).extend(self.sheet.place(int(row), column) for row in rows)
+        self.mended.setdefault(code, []).extend((int(row), column) for row in rows)
 
     def say(self, **found: str) -> None:
         """Complete the mapping by what the values told."""

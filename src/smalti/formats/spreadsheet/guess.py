@@ -121,7 +121,8 @@ def _points(sheet: Sheet, taken: set[int]) -> dict[str, tuple[int, int, int | No
     found = {
         name: axes
         for name, axes in header.keypoints(sheet.header).items()
-        if not taken & set(axes) and all(_is_numeric(sheet.columns[c]) for c in axes[:2])
+        if not taken & set(axes)
+        and all(_is_numeric(sheet.columns[c]) or not _holds(sheet, c) for c in axes[:2])
     }
     taken.update(c for axes in found.values() for c in axes if c is not None)
     return found
@@ -132,8 +133,11 @@ def _by_values(sheet: Sheet, at: dict[str, int], taken: set[int]) -> None:
     free = [c for c in range(len(sheet.header)) if c not in taken and _is_held(sheet, c)]
     if "image" not in at:
         for column in free:
-            head = values.words(sheet.columns[column].slice(0, LOOKED_AT)).drop_null()
-            if len(head) and sum(map(header.is_image, head.to_pylist())) > len(head) / 2:
+            head = values.words(sheet.columns[column].slice(0, LOOKED_AT)).drop_null().to_pylist()
+            # A column alone without a header may be notes: "ask Eva about a.jpg".
+            alone = len(free) == 1 and not sheet.has_header
+            names = [name for name in head if header.is_image(name) and not (alone and " " in name)]
+            if len(names) > len(head) / 2:
                 at["image"] = column
                 break
         else:
@@ -155,8 +159,12 @@ def _by_values(sheet: Sheet, at: dict[str, int], taken: set[int]) -> None:
     taken.update(at.values())
 
 
+def _holds(sheet: Sheet, column: int) -> bool:
+    return sheet.columns[column].null_count < len(sheet)
+
+
 def _is_held(sheet: Sheet, column: int) -> bool:
-    return sheet.columns[column].null_count < len(sheet) or bool(sheet.header[column] and sheet.has_header)
+    return _holds(sheet, column) or bool(sheet.header[column] and sheet.has_header)
 
 
 def _is_numeric(column: pa.Array) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ from smalti.errors import DataError
 from smalti.formats.spreadsheet import values
 from smalti.formats.spreadsheet.cells import filled
 from smalti.formats.spreadsheet.draft import Draft
-from smalti.formats.spreadsheet.faults import NAMED
+from smalti.formats.spreadsheet.faults import NAMED, fault
 from smalti.formats.spreadsheet.images import unsafe
 from smalti.formats.spreadsheet.labels import attributes, labels
 from smalti.formats.spreadsheet.members import objects
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from smalti.formats.spreadsheet.guess import Columns
     from smalti.formats.spreadsheet.images import Images
     from smalti.formats.spreadsheet.mapping import Mapping
+
+_LONG: Final = "the row has more cells than the header"
+_QUOTES: Final = "put quotes around text with commas; with decimal commas divide cells by semicolons"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +48,8 @@ class Parsed:
         attributes: By name: ``(m,)`` each where rows are objects, ``(r,)`` where they are images.
         labels: A list of texts a row, where rows are images; null where nobody has said.
         faults: What is wrong, in the order of the sheet.
-        mended: What was mended: the code, and the places.
+        lost: How many images only faulty rows name.
+        mended: What was mended: the code, and the cells as row and column.
     """
 
     sheet: Sheet
@@ -60,7 +64,8 @@ class Parsed:
     attributes: dict[str, pa.Array] = field(default_factory=dict)
     labels: pa.Array | None = None
     faults: list[Fault] = field(default_factory=list)
-    mended: dict[str, list[str]] = field(default_factory=dict)
+    lost: int = 0
+    mended: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
 
 def parse(sheet: Sheet, columns: Columns, images: Images, folder: str = "") -> Parsed:
@@ -78,6 +83,8 @@ def parse(sheet: Sheet, columns: Columns, images: Images, folder: str = "") -> P
     if "image" not in columns.at:
         raise no_image(sheet)
     draft = Draft(sheet, columns)
+    for row in sheet.overlong[:NAMED]:
+        draft.faults.append(fault(sheet, "row.overlong", row, None, _LONG, _QUOTES))
     names = _names(draft)
     split = draft.words("split")
     code = names.dictionary_encode()
@@ -105,6 +112,7 @@ def parse(sheet: Sheet, columns: Columns, images: Images, folder: str = "") -> P
         members={name: value.filter(pa.array(keep)) for name, value in members.items()},
         attributes=attributes(sheet, columns.rest, owner if is_objects else rows, is_objects=is_objects),
         labels=None if said is None else said.take(taken),
+        lost=len(pc.unique(names.drop_null())) - len(pc.unique(image)),
         faults=sorted(draft.faults, key=lambda one: (one.row or 0, one.column or 0)),
         mended=draft.mended,
     )

@@ -53,6 +53,7 @@ class SpreadsheetReader(Reader[SpreadsheetOptions]):
             repairs=_repairs(found, images, guessed=self.options.mapping is None),
             errors=errors,
             objects_skipped=_rows_skipped(found),
+            samples_skipped=sum(parsed.lost for parsed in found.parsed),
         )
 
     def read(self, part: Part, schema: Schema) -> PartRead:
@@ -66,7 +67,8 @@ class SpreadsheetReader(Reader[SpreadsheetOptions]):
 
 
 def _rows_skipped(found: Read) -> int:
-    return sum(len({one.row for one in parsed.faults if one.grave}) for parsed in found.parsed)
+    told = [parsed for parsed in found.parsed if parsed.mapping.rows == "objects"]
+    return sum(len({one.row for one in parsed.faults if one.grave}) for parsed in told)
 
 
 def _repairs(found: Read, images: Images, *, guessed: bool) -> list[Loss]:
@@ -76,7 +78,7 @@ def _repairs(found: Read, images: Images, *, guessed: bool) -> list[Loss]:
         for code in parsed.sheet.repaired:
             places.setdefault(code, []).append(parsed.sheet.file)
         for code, cells in parsed.mended.items():
-            places.setdefault(code, []).extend(cells)
+            places.setdefault(code, []).extend(parsed.sheet.place(*cell) for cell in cells)
         if guessed:
             said = parsed.mapping.sentence()
             name = parsed.sheet.name or parsed.sheet.file
