@@ -39,16 +39,18 @@ class Rows:
 
     def __init__(self, parsed: Sequence[Parsed], splits: Sequence[str | None]) -> None:
         self.parsed = parsed
-        self.image = pa.concat_arrays([one.image for one in parsed])
+        whole = len(parsed) == 1 and len(parsed[0].rows) == len(parsed[0].sheet)
+        images = [one.image if whole else one.image.cast(pa.string()) for one in parsed]
+        self.image = images[0] if whole else pa.concat_arrays(images)
         known = [
             pa.array([split] * len(one.rows), pa.string()) if one.split is None else one.split
             for one, split in zip(parsed, splits, strict=True)
         ]
         self.split = pa.concat_arrays(known)
         self.doubled = False
-        keys = self.image.dictionary_encode()
+        keys = self.image if whole else self.image.dictionary_encode()
         if self.split.null_count < len(self.split):
-            both = pc.binary_join_element_wise(self.split.fill_null(""), self.image, "/")
+            both = pc.binary_join_element_wise(self.split.fill_null(""), self.image.cast(pa.string()), "/")
             joined = both.dictionary_encode()
             self.doubled = len(joined.dictionary) > len(keys.dictionary)
             keys = joined
@@ -61,14 +63,9 @@ class Rows:
     def samples(self) -> dict[str, pa.Array]:
         """Columns id, image and split."""
         first = pa.array(self.first)
-        paths, split = self.image.take(first), self.split.take(first)
-        size = np.concatenate([one.size for one in self.parsed])
-        sides = []
-        for axis in range(2):
-            has = np.flatnonzero(np.isfinite(size[:, axis]))[::-1]
-            known = np.full(self.count, np.nan)
-            known[self.code[has]] = size[has, axis]
-            sides.append(pa.array(known, from_pandas=True).cast(pa.int32()))
+        paths, split = self.image.take(first).cast(pa.string()), self.split.take(first)
+        size = self._sizes()
+        sides = [pa.array(size[:, axis], from_pandas=True).cast(pa.int32()) for axis in range(2)]
         prefixed = pc.binary_join_element_wise(split, paths, "/") if self.doubled else paths
         found: dict[str, pa.Array] = {
             "id": pc.coalesce(prefixed, paths),
@@ -76,6 +73,15 @@ class Rows:
         }
         if split.null_count < len(split):
             found["split"] = split.dictionary_encode().cast(WORDS)
+        return found
+
+    def _sizes(self) -> NDArray[np.float64]:
+        """Width and height of each sample: those of its first row that states them."""
+        size = np.concatenate([one.size for one in self.parsed])
+        found = size[self.first]
+        for axis in range(2) if np.isnan(found).any() else ():
+            has = np.flatnonzero(np.isfinite(size[:, axis]))[::-1]
+            found[self.code[has], axis] = size[has, axis]
         return found
 
     def columns(self) -> dict[str, pa.Array]:

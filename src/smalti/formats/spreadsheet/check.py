@@ -281,9 +281,9 @@ def _missing(parsed: Parsed, images: Images) -> list[Fault]:
     there = images.everything()
     if not there:
         return []
-    gone = pc.invert(pc.is_in(parsed.image, pa.array(there))).to_numpy(zero_copy_only=False)
-    _, first = np.unique(parsed.image.dictionary_encode().indices.to_numpy(), return_index=True)
-    rows = parsed.rows[first[gone[first]]]
+    gone = pc.invert(pc.is_in(parsed.image.dictionary, pa.array(there))).to_numpy(zero_copy_only=False)
+    which, first = np.unique(parsed.image.indices.to_numpy(), return_index=True)
+    rows = parsed.rows[first[gone[which]]]
     return _warn(parsed, "image.missing", np.sort(rows), parsed.columns.at["image"], "there is no image {}")
 
 

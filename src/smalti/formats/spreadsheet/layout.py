@@ -40,7 +40,7 @@ class Parsed:
         columns: Where everything is in it.
         mapping: What its columns were taken for, complete.
         rows: int64 ``(r,)``, rows of the sheet that name an image and are not faulty.
-        image: string ``(r,)``, the paths of their images.
+        image: ``(r,)``, the paths of their images, as a dictionary array.
         split: string ``(r,)``; null where the sheet has no such column.
         size: float64 ``(r, 2)``, width and height of the image; NaN where unknown.
         parent: int64 ``(m,)``, positions in `rows`: whose object it is.
@@ -85,34 +85,38 @@ def parse(sheet: Sheet, columns: Columns, images: Images, folder: str = "") -> P
     draft = Draft(sheet, columns)
     for row in sheet.overlong[:NAMED]:
         draft.faults.append(fault(sheet, "row.overlong", row, None, _LONG, _QUOTES))
-    names = _names(draft)
+    code = _names(draft)
     split = draft.words("split")
-    code = names.dictionary_encode()
     paths = images.paths(code.dictionary.to_pylist(), folder)
     size = _sizes(draft, images, paths, code)
     is_objects = draft.mapping.rows == "objects"
     owner, members = objects(draft, size) if is_objects else (np.empty(0, np.int64), {})
     said = None if is_objects else labels(draft)
-    good = names.is_valid().to_numpy(zero_copy_only=False).copy()
+    good = code.is_valid().to_numpy(zero_copy_only=False).copy()
     good[[one.row for one in draft.faults if one.grave and one.row is not None]] = False
     rows = np.flatnonzero(good)
     taken = pa.array(rows)
-    keep = good[owner]
-    owner = owner[keep]
-    image = pa.DictionaryArray.from_arrays(code.indices.take(taken), pa.array(paths, pa.string()))
+    parent = owner
+    if len(rows) < len(good):
+        keep = good[owner]
+        owner = owner[keep]
+        parent = np.searchsorted(rows, owner)
+        members = {name: value.filter(pa.array(keep)) for name, value in members.items()}
+    known = pa.array(paths, pa.string()).dictionary_encode()  # two names may lead to one image
+    image = pa.DictionaryArray.from_arrays(known.indices.take(code.indices.take(taken)), known.dictionary)
     return Parsed(
         sheet=sheet,
         columns=columns,
         mapping=draft.mapping,
         rows=rows,
-        image=image.cast(pa.string()),
+        image=image,
         split=None if split is None else split.take(taken),
         size=size[rows],
-        parent=np.searchsorted(rows, owner),
-        members={name: value.filter(pa.array(keep)) for name, value in members.items()},
+        parent=parent,
+        members=members,
         attributes=attributes(sheet, columns.rest, owner if is_objects else rows, is_objects=is_objects),
         labels=None if said is None else said.take(taken),
-        lost=len(pc.unique(names.drop_null())) - len(pc.unique(image)),
+        lost=len(code.dictionary) - len(pc.unique(code.indices.take(taken))),
         faults=sorted(draft.faults, key=lambda one: (one.row or 0, one.column or 0)),
         mended=draft.mended,
     )
@@ -130,7 +134,7 @@ def no_image(sheet: Sheet) -> DataError:
     )
 
 
-def _names(draft: Draft) -> pa.Array:
+def _names(draft: Draft) -> pa.DictionaryArray:
     """The names of images; merged cells name all of their rows, unsafe ones become null."""
     sheet, column = draft.sheet, draft.at["image"]
     names = values.words(sheet.columns[column])
@@ -149,12 +153,13 @@ def _names(draft: Draft) -> pa.Array:
         hint = "write the image's name into every row"
         draft.cells("image.blank", blank[held], column, "the row names no image", lambda _: hint)
     code = names.dictionary_encode()
-    for position in unsafe(code.dictionary):
-        is_one = pc.equal(code.indices, position)
+    for name in code.dictionary.take(pa.array(unsafe(code.dictionary), pa.int64())):
+        is_one = pc.equal(names, name)
         rows = np.flatnonzero(is_one.fill_null(fill_value=False).to_numpy(zero_copy_only=False))
         draft.cells("image.unsafe", rows[:NAMED], column, "{} is no path below the folder of the images")
         names = pc.if_else(is_one, None, names)
-    return names
+        code = names.dictionary_encode()
+    return code
 
 
 def _sizes(draft: Draft, images: Images, paths: list[str], code: pa.DictionaryArray) -> NDArray[np.float64]:

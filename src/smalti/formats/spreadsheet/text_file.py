@@ -66,7 +66,8 @@ def read(location: Location, header: int | None, looked_at: int, *, typed: bool)
     titles = rows[found] if found is not None and rows else None
     begin = 0 if found is None else found + 1
     columns = None
-    if _plain(data, rows[:begin]):
+    data = _ended(data)
+    if not any("\n" in cell for row in rows[:begin] for cell in row):
         width = len(titles or rows[0]) if rows else 0
         sides = numeric(titles) if typed and titles else frozenset()
         columns = _fast(data, delimiter, begin, width, sides) or _fast(data, delimiter, begin, width)
@@ -90,7 +91,8 @@ def decoded(data: bytes, file: str) -> tuple[bytes, tuple[str, ...]]:
     if b"\0" in data[:_HEAD_BYTES]:
         raise DataError("no file of separated values: it holds NUL bytes", file=file)
     try:
-        data.decode()
+        if not data.isascii():
+            data.decode()
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace").encode(), ("encoding.guessed",)
     return data.removeprefix(BOM), ()
@@ -129,11 +131,9 @@ def marked(data: bytes) -> tuple[bytes, str | None, int]:
     return (rest, mark, 1) if mark else (data, None, 0)
 
 
-def _plain(data: bytes, above: list[list[str]]) -> bool:
-    """Whether every line is a row of its own, so that rows keep their numbers without a look at each."""
-    blank = data[:1] in {b"\n", b"\r"} or b"\n\n" in data
-    blank = blank or (b"\r" in data[:_HEAD_BYTES] and b"\n\r\n" in data)
-    return not blank and not any("\n" in cell for row in above for cell in row)
+def _ended(data: bytes) -> bytes:
+    """The data without blank lines at its end."""
+    return data.rstrip(b"\r\n") + b"\n" if data.endswith((b"\n\n", b"\n\r\n")) else data
 
 
 def _fast(
@@ -146,7 +146,10 @@ def _fast(
             pa.BufferReader(data),
             read_options=arrow_csv.ReadOptions(skip_rows=begin, column_names=names, block_size=1 << 22),
             parse_options=arrow_csv.ParseOptions(
-                delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted
+                delimiter=delimiter,
+                quote_char='"' if quoted else False,
+                newlines_in_values=quoted,
+                ignore_empty_lines=False,  # rows keep their numbers: a blank line among cells is an error
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={n: pa.float64() if c in sides else pa.string() for c, n in enumerate(names)},
