@@ -21,7 +21,7 @@ from smalti.formats.spreadsheet.faults import NAMED, Fault, each, fault, shown
 from smalti.formats.spreadsheet.header import BOX_ROLES, NUMERIC
 from smalti.formats.spreadsheet.images import Images
 from smalti.formats.spreadsheet.options import SpreadsheetOptions
-from smalti.formats.spreadsheet.source import read
+from smalti.formats.spreadsheet.source import read, sources
 from smalti.storage.location import Location
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def check(
     root = Location.parse(source)
     folder = root.parent if root.isfile() else root
     images = Images(folder if media is None else Location.parse(media))
-    found = read(root, images, SpreadsheetOptions(**options))
+    found = read(sources(root), images, SpreadsheetOptions(**options))
     files: dict[str, list[Fault]] = {}
     named: set[str] = set()
     for parsed in found.parsed:

@@ -164,17 +164,20 @@ def _is_word(name: str, known: dict[str, str]) -> bool:
 def header_row(rows: Sequence[Sequence[Any]]) -> int | None:
     """The row of a sheet's names, from 0; null where the first full row holds values already.
 
-    Lines above it with one cell alone are titles.
+    Of several rows of text it is the one that tells the most roles, then the fullest: others are titles.
     """
     width = max((sum(cell != "" for cell in row) for row in rows), default=0)
+    best, most = None, (-1, -1)
     for position, row in enumerate(rows):
         held = [cell for cell in row if cell != ""]
         if len(held) < max(1, min(2, width)):
             continue
-        if all(isinstance(cell, str) and not is_value(cell) for cell in held):
-            return position
-        return None
-    return None
+        if not all(isinstance(cell, str) and not is_value(cell) for cell in held):
+            break
+        told = (len(roles(held)), len(held))
+        if told > most:
+            best, most = position, told
+    return best
 
 
 def is_value(text: str) -> bool:

@@ -83,8 +83,9 @@ def parse(sheet: Sheet, columns: Columns, images: Images, folder: str = "") -> P
     if "image" not in columns.at:
         raise no_image(sheet)
     draft = Draft(sheet, columns)
-    for row in sheet.overlong[:NAMED]:
-        draft.faults.append(fault(sheet, "row.overlong", row, None, _LONG, _QUOTES))
+    draft.faults += [
+        fault(sheet, "row.overlong", row, None, _LONG, _QUOTES) for row in sheet.overlong[:NAMED]
+    ]
     code = _names(draft)
     split = draft.words("split")
     paths = images.paths(code.dictionary.to_pylist(), folder)

@@ -10,7 +10,7 @@ from smalti.formats.report import Loss
 from smalti.formats.spreadsheet.build import dataset
 from smalti.formats.spreadsheet.images import Images
 from smalti.formats.spreadsheet.options import SpreadsheetOptions
-from smalti.formats.spreadsheet.source import Read, read
+from smalti.formats.spreadsheet.source import Read, read, sources
 from smalti.schema.project import project
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class SpreadsheetReader(Reader[SpreadsheetOptions]):
 
     def plan(self) -> Plan:
         images = Images(self.media or (self.root.parent if self.root.isfile() else self.root))
-        found = read(self.root, images, self.options)
+        found = read(sources(self.root), images, self.options)
         errors = [
             one.error(parsed.sheet.file) for parsed in found.parsed for one in parsed.faults if one.grave
         ]

@@ -21,9 +21,9 @@ from smalti.storage.location import Location
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from smalti.formats.spreadsheet.cells import Sheet
+    from smalti.formats.spreadsheet.cells import Book, Sheet
 
 DEPTH: Final = 2  # folders: one a split, as Roboflow exports
 TABLES: Final = frozenset(
@@ -42,11 +42,13 @@ class Source:
         place: The file.
         folder: Its folder below the root; empty where it is the root.
         split: The split that its folder or its name says.
+        book: The file, opened, where it is the source itself.
     """
 
     place: Location
     folder: str
     split: str | None
+    book: Book | None = None
 
 
 def sources(root: Location) -> list[Source]:
@@ -56,7 +58,7 @@ def sources(root: Location) -> list[Source]:
         EmptySourceError: There are none.
     """
     if root.isfile():
-        return [Source(root, "", KNOWN.get(root.stem.casefold()))]
+        return [Source(root, "", KNOWN.get(root.stem.casefold()), open_book(root))]
     found = []
     for path in root.find(SUFFIXES, maxdepth=DEPTH):
         folder, _, name = path.rpartition("/")
@@ -74,7 +76,7 @@ def sheets(source: Source, wanted: tuple[str, ...] | None) -> Iterator[Sheet]:
     Raises:
         DataError: The file cannot be read, or has no sheet of that name.
     """
-    book = open_book(source.place)
+    book = source.book or open_book(source.place)
     for name in book.sheets if wanted is None else wanted:
         sheet = book.sheet(name, typed=True)
         if len(sheet) or sheet.has_header:
@@ -91,7 +93,7 @@ class Read:
     categories: tuple[str, ...] | None
 
 
-def read(root: Location, images: Images, options: SpreadsheetOptions) -> Read:
+def read(files: Sequence[Source], images: Images, options: SpreadsheetOptions) -> Read:
     """Read and parse all sheets of a source.
 
     Raises:
@@ -102,7 +104,7 @@ def read(root: Location, images: Images, options: SpreadsheetOptions) -> Read:
     ready: list[tuple[Source, Sheet, Columns]] = []
     ignored: list[Sheet] = []
     table = options.categories or mapping.categories
-    for source in sources(root):
+    for source in files:
         for sheet in sheets(source, options.sheets):
             found = None if table else class_table(sheet)
             if found is not None:
@@ -116,7 +118,7 @@ def read(root: Location, images: Images, options: SpreadsheetOptions) -> Read:
     if not ready:
         if ignored:
             raise no_image(ignored[0])
-        raise EmptySourceError(f"{root.url}: the sheets hold nothing")
+        raise EmptySourceError(f"{files[0].place.url}: the sheets hold nothing")
     parsed, splits = [], []
     for source, sheet, columns in ready:
         parsed.append(parse(sheet, _with_table(columns, table), images, source.folder))
@@ -156,4 +158,4 @@ def guess_mapping(place: str | os.PathLike[str], **options: Any) -> Mapping:
     """
     root = Location.parse(place)
     images = Images(root.parent if root.isfile() else root)
-    return read(root, images, SpreadsheetOptions(**options)).parsed[0].mapping
+    return read(sources(root), images, SpreadsheetOptions(**options)).parsed[0].mapping
