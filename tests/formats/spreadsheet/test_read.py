@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,22 @@ def test_types__attributes_have_those_of_their_values(make: Any, suffix: str) ->
     feature = sm.read(path).schema.objects()
     types = {name: one.arrow for name, one in feature.attributes.items()}
     assert types == {"age": pa.int64(), "ratio": pa.float64(), "code": pa.string(), "remark": pa.string()}
+
+
+def test_types__names_of_attributes_may_be_anything(make: Any) -> None:
+    dataset = sm.read(make("a.csv", f"{BOXES},../x,a.b,mask,,note,note\na.jpg,cat,1,2,3,4,5,6,7,8,9,10\n"))
+    found = dataset[0]["objects"].to_list()[0]
+    assert list(found)[2:] == ["../x", "a.b", "mask_", "column J", "note", "note_"]
+
+
+def test_types__dates_alone_in_a_column(make: Any) -> None:
+    path = make("a.xlsx", {"Sheet1": [["image", "label", "day"], ["a.jpg", "cat", dt.date(2024, 4, 3)]]})
+    assert sm.read(path)[0]["day"].isoformat() == "2024-04-03T00:00:00"
+
+
+def test_sizes__beyond_any_image_are_refused(make: Any) -> None:
+    with pytest.raises(DataError, match=r'cell B2: "1e\+300" is no number of pixels'):
+        sm.read(make("a.csv", "image,image width,image height,label\na.jpg,1e300,5,cat\n"))
 
 
 def test_types__columns_of_images(make: Any) -> None:

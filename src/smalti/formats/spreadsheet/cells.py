@@ -232,9 +232,16 @@ def _column(cells: Sequence[Any]) -> tuple[pa.Array, NDArray[np.uint8] | None]:
     if kinds <= {TEXT}:
         return pa.array(values, pa.string()), None
     if kinds == {DATE} and not met & {dt.time, dt.timedelta}:
-        return pa.array(values, pa.timestamp("us")), None
+        return pa.array(list(map(_midnight, values)), pa.timestamp("us")), None
     texts = pa.array([None if value is None else cell_text(value) for value in values], pa.string())
     return texts, np.array([_KINDS.get(type(value), TEXT) for value in values], np.uint8)
+
+
+def _midnight(value: dt.date | None) -> dt.datetime | None:
+    """A date as a time; of times and dates in one column Arrow makes neither."""
+    if value is None or isinstance(value, dt.datetime):
+        return value
+    return dt.datetime.combine(value, dt.time())
 
 
 def _text_sheet(location: Location, header: int | None, *, typed: bool) -> Sheet:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from smalti.formats.spreadsheet.images import Images
     from smalti.formats.spreadsheet.mapping import Mapping
 
+LARGEST: Final = 2**31 - 1  # pixels along a side
 _LONG: Final = "the row has more cells than the header"
 _QUOTES: Final = "put quotes around text with commas; with decimal commas divide cells by semicolons"
 
@@ -169,9 +170,11 @@ def _sizes(draft: Draft, images: Images, paths: list[str], code: pa.DictionaryAr
     for axis, role in enumerate(("width", "height")):
         if role in draft.at:
             found = draft.numbers(draft.at[role])
-            wrong = np.flatnonzero((found < 0) | ((found != np.floor(found)) & np.isfinite(found)))
+            wrong = np.flatnonzero(
+                (found < 0) | (found > LARGEST) | ((found != np.floor(found)) & np.isfinite(found))
+            )
             draft.cells("size.wrong", wrong, draft.at[role], "{} is no number of pixels")
-            size[:, axis] = np.where(found > 0, found, np.nan)
+            size[:, axis] = np.where((found > 0) & (found <= LARGEST), found, np.nan)
     if np.isfinite(size).any() or not paths:
         return size
     both = np.stack(images.sizes(paths), axis=1)
