@@ -61,6 +61,15 @@ def test_types__names_of_attributes_may_be_anything(make: Any) -> None:
     assert list(found)[2:] == ["../x", "a.b", "mask_", "column J", "note", "note_"]
 
 
+def test_types__columns_that_play_no_part_become_attributes(make: Any) -> None:
+    dataset = sm.read(
+        make("a.csv", "image,image_id,label,xmin,ymin,xmax,ymax,bbox_w\na.jpg,7,cat,1,2,4,6,3\n")
+    )
+    assert list(dataset.schema.objects().attributes) == ["image_id", "bbox_w"]
+    rows = sm.read(make("b.csv", "image,label,confidence,x\na.jpg,cat,0.5,3\n"))
+    assert (rows[0]["confidence"], rows[0]["x"]) == (0.5, 3)
+
+
 def test_types__dates_alone_in_a_column(make: Any) -> None:
     path = make("a.xlsx", {"Sheet1": [["image", "label", "day"], ["a.jpg", "cat", dt.date(2024, 4, 3)]]})
     assert sm.read(path)[0]["day"].isoformat() == "2024-04-03T00:00:00"
@@ -341,6 +350,13 @@ def test_check__marks_a_copy(make: Any, tmp_path: Path) -> None:
     assert 'ref="C2"' in comments
     assert "&quot;x1&quot; is no number" in comments or '"x1" is no number' in comments
     assert "<f>" not in page
+
+
+def test_check__counts_what_it_does_not_name(make: Any) -> None:
+    rows = "a.jpg,cat,1,2,3,4\n" * 1102
+    found = check(make("a.csv", f"{BOXES}\n{rows}")).faults
+    assert len(found) == 1001
+    assert "101 more like these" in {one.reason for one in found}
 
 
 def test_check__command(make: Any, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:

@@ -99,14 +99,23 @@ def sheet_faults(parsed: Parsed, images: Images) -> list[Fault]:
 
 
 def _warn(parsed: Parsed, code: str, rows: Iterable[int], column: int, reason: str) -> list[Fault]:
-    return each(
+    every = list(rows)
+    found = each(
         parsed.sheet,
         code,
-        list(rows)[:NAMED],
+        every[:NAMED],
         column,
         lambda text: reason.replace("{}", shown(text)),
         grave=False,
     )
+    return found + _more(parsed, code, len(every))
+
+
+def _more(parsed: Parsed, code: str, count: int) -> list[Fault]:
+    """The faults of one kind that are not named one by one, as one."""
+    if count <= NAMED:
+        return []
+    return [fault(parsed.sheet, code, None, None, f"{count - NAMED:,} more like these", grave=False)]
 
 
 def _header(parsed: Parsed) -> list[Fault]:
@@ -261,7 +270,7 @@ def _twice(parsed: Parsed) -> list[Fault]:
     again = np.ones(len(codes), bool)
     again[first] = False
     rows = np.flatnonzero(again)
-    rows = rows[np.isin(rows, parsed.rows)][:NAMED]
+    rows = rows[np.isin(rows, parsed.rows)]
     before = {int(codes[row]): int(row) for row in first}
     return [
         fault(
@@ -272,8 +281,8 @@ def _twice(parsed: Parsed) -> list[Fault]:
             f"the row says the same as row {parsed.sheet.first + before[int(codes[row])]}",
             grave=False,
         )
-        for row in rows
-    ]
+        for row in rows[:NAMED]
+    ] + _more(parsed, "row.duplicate", len(rows))
 
 
 def _missing(parsed: Parsed, images: Images) -> list[Fault]:

@@ -68,9 +68,11 @@ def guess(sheet: Sheet, wanted: Mapping, preset: str | None = None) -> Columns:
         if not base.keypoints:
             points = _points(sheet, taken)
         _by_values(sheet, at, taken)
-    rest = [c for c in range(len(sheet.header)) if c not in taken and _is_held(sheet, c)]
     is_object = bool(points or GEOMETRY & set(at) or header.box_sides(at))
     rows = base.rows or ("objects" if is_object else "images")
+    unused = set(at) - _used(at, rows)
+    taken -= {at.pop(role) for role in unused}
+    rest = [c for c in range(len(sheet.header)) if c not in taken and _is_held(sheet, c)]
     if rows == "images" and not base.one_hot and "category" not in at:
         hot = [c for c in rest if is_flags(sheet.columns[c])]
         hot = hot if len(hot) > 1 else []
@@ -88,6 +90,18 @@ def guess(sheet: Sheet, wanted: Mapping, preset: str | None = None) -> Columns:
         }
     )
     return Columns(mapping, at, points, tuple(hot), tuple(rest))
+
+
+def _used(at: dict[str, int], rows: str) -> set[str]:
+    """The roles that rows of that kind are read from; a box that is there twice is read once."""
+    used = {"image", "split", "width", "height", "category"}
+    if rows == "images":
+        return used
+    used |= {"polygon", "score", "area", "id", "track_id", "iscrowd", "via_shape", "via_attributes"}
+    sides = header.box_sides(at)
+    if "bbox" in at:
+        return used | {"bbox"}
+    return used if sides is None else used | set(header.SIDES[sides[0]])
 
 
 def _over(base: Mapping, wanted: Mapping) -> Mapping:

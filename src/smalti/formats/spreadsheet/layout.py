@@ -104,14 +104,12 @@ def parse(sheet: Sheet, columns: Columns, images: Images, folder: str = "") -> P
         owner = owner[keep]
         parent = np.searchsorted(rows, owner)
         members = {name: value.filter(pa.array(keep)) for name, value in members.items()}
-    known = pa.array(paths, pa.string()).dictionary_encode()  # two names may lead to one image
-    image = pa.DictionaryArray.from_arrays(known.indices.take(code.indices.take(taken)), known.dictionary)
     return Parsed(
         sheet=sheet,
         columns=columns,
         mapping=draft.mapping,
         rows=rows,
-        image=image,
+        image=_paths(code.indices.take(taken), paths),
         split=None if split is None else split.take(taken),
         size=size[rows],
         parent=parent,
@@ -122,6 +120,12 @@ def parse(sheet: Sheet, columns: Columns, images: Images, folder: str = "") -> P
         faults=sorted(draft.faults, key=lambda one: (one.row or 0, one.column or 0)),
         mended=draft.mended,
     )
+
+
+def _paths(names: pa.Array, paths: list[str]) -> pa.DictionaryArray:
+    """The path of each row from the number of its name; two names may lead to one image."""
+    known = pa.array(paths, pa.string()).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(known.indices.take(names), known.dictionary)
 
 
 def no_image(sheet: Sheet) -> DataError:
