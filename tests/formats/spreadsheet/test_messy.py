@@ -265,6 +265,12 @@ CASES = {
         {"a.jpg": "cat", "b.jpg": "2024-04-03"},
         warns=(("cell.date", "B3"),),
     ),
+    "classes that are all dates": Case(
+        "a.xlsx",
+        book(["image", "label"], ["a.jpg", DAY], ["b.jpg", DAY]),
+        {"a.jpg": "2024-04-03", "b.jpg": "2024-04-03"},
+        warns=(("cell.date", "B2"), ("cell.date", "B3")),
+    ),
     "no header in a workbook": Case(
         "a.xlsx",
         book(["a.jpg", "cat", 10, 20, 40, 60], ["b.jpg", "dog", 1, 2, 4, 6]),

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.formats.spreadsheet import values
-from smalti.formats.spreadsheet.cells import DATE, NUMBER, TEXT
+from smalti.formats.spreadsheet.cells import BLANK, DATE, NUMBER, TEXT
 from smalti.formats.spreadsheet.faults import NAMED, Fault, each, fault, shown
 from smalti.formats.spreadsheet.header import BOX_ROLES, NUMERIC
 from smalti.formats.spreadsheet.images import Images
@@ -170,8 +170,12 @@ def _dated(parsed: Parsed) -> list[Fault]:
     found: list[Fault] = []
     for role in ("category", "image", "split"):
         column = parsed.columns.at.get(role)
-        kinds = None if column is None else parsed.sheet.kinds.get(column)
-        if column is not None and kinds is not None:
+        if column is None:
+            continue
+        kinds = parsed.sheet.kinds.get(column)
+        if kinds is None and pa.types.is_timestamp(parsed.sheet.columns[column].type):
+            kinds = np.where(parsed.sheet.columns[column].is_valid(), DATE, BLANK)
+        if kinds is not None:
             reason = "{} is a date among names; Excel makes dates of text like 3-4"
             found += _warn(parsed, "cell.date", np.flatnonzero(kinds == DATE), column, reason)
     return found

@@ -39,6 +39,7 @@ class Images:
         self.root = root
         self.moved: list[str] = []
         self.shortened: list[str] = []
+        self._there: list[str] | None = None
         self._listed: dict[str, str] | None = None
 
     def paths(self, names: Sequence[str], folder: str = "") -> list[str]:
@@ -81,15 +82,17 @@ class Images:
         if self._listed is None:
             found: dict[str, str] = {}
             twice: set[str] = set()
-            for path in self.root.find(IMAGE_SUFFIXES, maxdepth=DEPTH) if self.root.isdir() else []:
+            for path in self.everything():
                 for key in {_key(path), _key(path, bare=True)}:
                     (twice.add(key) if key in found else found.__setitem__(key, path))
             self._listed = {key: path for key, path in found.items() if key not in twice}
         return self._listed
 
     def everything(self) -> list[str]:
-        """The images that lie below the folder."""
-        return self.root.find(IMAGE_SUFFIXES, maxdepth=DEPTH) if self.root.isdir() else []
+        """The images that lie below the folder, listed once."""
+        if self._there is None:
+            self._there = self.root.find(IMAGE_SUFFIXES, maxdepth=DEPTH) if self.root.isdir() else []
+        return self._there
 
     def sizes(self, paths: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Widths and heights from the headers of images, as people see them; NaN where there is no image."""

@@ -108,8 +108,8 @@ def via(
     rows, wrong = [], []
     for row, (shape, words) in enumerate(zip(shapes, attributes, strict=True)):
         try:
-            region, named = json.loads(shape or "{}"), json.loads(words or "{}")
-            made = _region(region) if region else None
+            region = json.loads(shape or "{}")
+            made = {**_region(region), "category": _class(json.loads(words or "{}"))} if region else None
         except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
             wrong.append(row)
             continue
@@ -117,7 +117,7 @@ def via(
             continue
         rows.append(row)
         for name, column in members.items():
-            column.append(_class(named) if name == "category" else made.get(name))
+            column.append(made.get(name))
     return members, rows, wrong
 
 

@@ -44,6 +44,9 @@ def words(array: pa.Array) -> pa.Array:
         ):
             array = array.cast(pa.int64())
         array = array.cast(pa.string())
+    elif pa.types.is_timestamp(array.type):
+        days = array.cast(pa.date32(), safe=False)
+        array = (days if days.cast(array.type).equals(array) else array).cast(pa.string())
     elif not pa.types.is_string(array.type):
         array = array.cast(pa.string())
     trimmed = pc.utf8_trim_whitespace(array)
