@@ -216,6 +216,26 @@ def test_mapping__columns_by_their_letters(make: Any) -> None:
     assert dataset.schema.objects().categories.values == ("7", "8")
 
 
+def test_parts__many_samples_are_several(make: Any) -> None:
+    rows = "".join(f"{number}.jpg,{'cat' if number % 3 else 'dog'}\n" for number in range(70_000))
+    dataset = sm.read(make("a.csv", f"image,label\n{rows}"))
+    assert len(dataset) == 70_000
+    assert (dataset[69_999].id, dataset[69_999]["label"]) == ("69999.jpg", "dog")
+
+
+def test_convert__counts_what_the_target_has_no_place_for(make: Any, tmp_path: Path) -> None:
+    path = make(
+        "a.csv", f"{BOXES},remark,width image,height image\na.jpg,cat,1,2,3,4,old,64,48\nb.jpg,,,,,,,64,48\n"
+    )
+    mapping = {"columns": {"width": "width image", "height": "height image"}}
+    report = sm.convert(path, tmp_path / "out", "yolo", task="detect", mapping=mapping, on_loss="ignore")
+    assert report.reconciles
+    assert (report.samples_written, report.objects_written) == (2, 1)
+    assert [(loss.code, loss.count) for loss in report.losses if loss.field == "objects.remark"] == [
+        ("field.dropped", 1)
+    ]
+
+
 def test_skip__leaves_out_rows_and_counts_them(make: Any) -> None:
     text = f"{BOXES}\na.jpg,cat,1,1,1,1\na.jpg,cat,?!,1,1,1\nb.jpg,cat,1,!!,1,1\n"
     report = sm.read(make("a.csv", text), on_error="skip").report

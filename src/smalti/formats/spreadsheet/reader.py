@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from smalti.formats.losses import Tally
@@ -9,6 +10,7 @@ from smalti.formats.protocol import Part, PartRead, Plan, Reader
 from smalti.formats.report import Loss
 from smalti.formats.spreadsheet.build import dataset
 from smalti.formats.spreadsheet.images import Images
+from smalti.formats.spreadsheet.native import is_native, read_native
 from smalti.formats.spreadsheet.options import SpreadsheetOptions
 from smalti.formats.spreadsheet.source import Read, read, sources
 from smalti.schema.project import project
@@ -37,24 +39,31 @@ class SpreadsheetReader(Reader[SpreadsheetOptions]):
     _batch: pa.RecordBatch | None = None
 
     def plan(self) -> Plan:
+        files = sources(self.root)
+        if files[0].book is not None and is_native(files[0].book):
+            schema, batch = read_native(files[0].book, self.media)
+            return self._planned(schema, batch)
         images = Images(self.media or (self.root.parent if self.root.isfile() else self.root))
-        found = read(sources(self.root), images, self.options)
+        found = read(files, images, self.options)
         errors = [
             one.error(parsed.sheet.file) for parsed in found.parsed for one in parsed.faults if one.grave
         ]
         if errors and self.on_error == "raise":
             raise errors[0]
         schema, batch = dataset(found.parsed, found.splits, images.root.url, found.categories)
-        self._schema, self._batch = schema, batch
-        starts = range(0, max(len(batch), 1), PART)
-        return Plan(
-            schema=schema,
-            parts=[Part(key=start, samples=min(PART, len(batch) - start)) for start in starts],
+        return replace(
+            self._planned(schema, batch),
             repairs=_repairs(found, images, guessed=self.options.mapping is None),
             errors=errors,
             objects_skipped=_rows_skipped(found),
             samples_skipped=sum(parsed.lost for parsed in found.parsed),
         )
+
+    def _planned(self, schema: Schema, batch: pa.RecordBatch) -> Plan:
+        self._schema, self._batch = schema, batch
+        starts = range(0, max(len(batch), 1), PART)
+        parts = [Part(key=start, samples=min(PART, len(batch) - start)) for start in starts]
+        return Plan(schema=schema, parts=parts)
 
     def read(self, part: Part, schema: Schema) -> PartRead:
         if self._schema is None or self._batch is None:  # a worker of another process
