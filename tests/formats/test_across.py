@@ -13,7 +13,11 @@ from smalti.formats.probe import Probe
 from smalti.storage.location import Location
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-BOXES = [name for name in registry.BUILT_IN if {"objects.bbox", "*"} & registry.get(name).info.keeps]
+BOXES = [
+    name
+    for name in registry.BUILT_IN
+    if registry.get(name).writer and {"objects.bbox", "*"} & registry.get(name).info.keeps
+]
 CLASSES = ["traffic light", "cat", "unused", "Ñandú"]
 SEVERAL = ("coco", "cvat", "yolo")  # formats with several cases
 CASES = [

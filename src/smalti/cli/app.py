@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from smalti.cli import convert, formats, info
+from smalti.cli import check, convert, formats, info, store
 
 app = typer.Typer(
     name="smalti",
@@ -18,9 +18,12 @@ app = typer.Typer(
 )
 # A format's options are flags that only the formats know: what typer does not know goes to them.
 EXTRA = {"allow_extra_args": True, "ignore_unknown_options": True}
+app.command("check", context_settings=EXTRA)(check.check)
 app.command("convert", context_settings=EXTRA)(convert.convert)
 app.command("info", context_settings=EXTRA)(info.info)
 app.command("formats")(formats.formats)
+for verb in (store.log, store.diff, store.tag, store.restore, store.compact, store.prune):
+    app.command(verb.__name__)(verb)
 
 
 def _version(wanted: bool) -> None:

@@ -194,4 +194,5 @@ def _hides(array: pa.ListArray, flat: pa.Array) -> bool:
 
 
 def _child(array: pa.StructArray, name: str) -> pa.Array:
-    return pc.struct_field(array, name)
+    # By position: a name with a dot or a slash would be taken for a path.
+    return pc.struct_field(array, [array.type.get_field_index(name)])

@@ -69,7 +69,8 @@ class Store:
         """A version as a lazy dataset: nothing but its manifest is read before rows are asked for.
 
         Args:
-            version: A number, a tag, or a time (the newest version then; without a zone it is UTC); null: the newest.
+            version: A number, a tag, or a time, also as text in ISO 8601 (the newest version then; without a zone it is
+                UTC); null: the newest.
 
         Raises:
             EmptySourceError: There is no store.
@@ -270,12 +271,21 @@ class Store:
     def _snapshot(self, version: Version) -> Snapshot:
         if version is None:
             return self.history.newest()
+        if isinstance(version, str):
+            version = self._meant(version)
         if isinstance(version, datetime):
             return self.history.before(version if version.tzinfo else version.replace(tzinfo=timezone.utc))
-        if isinstance(version, int):
-            return self.history.snapshot(version)
+        return self.history.snapshot(version)
+
+    def _meant(self, text: str) -> int | datetime:
+        """A version as it is typed: a tag, a number, or a time in ISO 8601."""
         known = tags.every(self.history)
-        if version not in known:
-            there = ", ".join(sorted(known)) or "none"
-            raise OptionError(f"{self.root.url}: there is no tag {version!r}; there are {there}")
-        return self.history.snapshot(known[version])
+        if text in known:
+            return known[text]
+        if text.isdigit():
+            return int(text)
+        try:
+            return datetime.fromisoformat(text.replace("Z", "+00:00"))
+        except ValueError as error:
+            there = ", ".join(known) or "none"
+            raise OptionError(f"{self.root.url}: there is no tag {text!r}; there are {there}") from error
