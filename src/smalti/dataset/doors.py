@@ -21,6 +21,12 @@ class Doors:
 
         return write(self, target, format, **options)  # type: ignore[arg-type]  # it is a dataset
 
+    def localize(self, folder: Any, *, progress: bool | None = None) -> Any:
+        """The same dataset with its images brought to a folder of this machine; see `smalti.store.localize`."""
+        from smalti.store.localize import localize
+
+        return localize(self, folder, progress=progress)  # type: ignore[arg-type]  # it is a dataset
+
     def to_torch(
         self,
         *,

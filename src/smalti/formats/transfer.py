@@ -230,6 +230,7 @@ class Export:
                 f"media={self.media!r} needs the images, and where they are is not known;"
                 " read the dataset with media=, or write with media='none'"
             )
+        self._refuse_shards(batch)
         placed = place_media(self.media_root, place, result.media, self.media)
         counts = self.report.media
         counts["placed"] = counts.get("placed", 0) + placed.placed
@@ -247,6 +248,19 @@ class Export:
                 )
             )
         return losses
+
+    def _refuse_shards(self, batch: pa.RecordBatch) -> None:
+        image = self.schema.columns.get("image")
+        if (
+            not isinstance(image, features.Image)
+            or "offset" not in image.members
+            or "image" not in batch.schema.names
+        ):
+            return
+        if pc.any(pc.is_valid(pc.struct_field(batch.column("image"), "offset"))).as_py():
+            raise OptionError(
+                f"media={self.media!r} copies files, and these images lie in archives; write ds.localize(folder) instead"
+            )
 
     def _judge(self) -> None:
         """Raise or warn about losses, before anything is moved into place."""
