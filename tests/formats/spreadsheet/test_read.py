@@ -265,6 +265,33 @@ def test_damaged__workbooks_are_data_errors(make: Any, body: bytes) -> None:
         sm.read(make("a.xlsx", body), format="spreadsheet")
 
 
+@pytest.mark.parametrize(
+    ("name", "member", "change"),
+    [
+        ("a.xlsx", "xl/worksheets/sheet1.xml", ('r="A2"', 'r="XFD1048576"')),
+        ("a.xlsx", "xl/worksheets/sheet1.xml", ('r="A2"', 'r="A99999999"')),
+        (
+            "a.ods",
+            "content.xml",
+            ("<table:table-cell ", '<table:table-cell table:number-columns-repeated="999999999" '),
+        ),
+    ],
+)
+def test_damaged__cells_far_out_are_refused(
+    make: Any, name: str, member: str, change: tuple[str, str]
+) -> None:
+    path = make(name, {"Sheet1": [["image", "label"], ["a.jpg", "cat"]]})
+    with zipfile.ZipFile(path) as file:
+        parts = {one: file.read(one) for one in file.namelist()}
+    assert change[0].encode() in parts[member]
+    parts[member] = parts[member].replace(change[0].encode(), change[1].encode())
+    with zipfile.ZipFile(path, "w") as file:
+        for one, body in parts.items():
+            file.writestr(one, body)
+    with pytest.raises(DataError, match=r"has cells far out, at .*; delete what lies beyond the table"):
+        sm.read(path, format="spreadsheet")
+
+
 def test_damaged__bytes_are_no_text(make: Any) -> None:
     with pytest.raises(DataError, match="no file of separated values: it holds NUL bytes"):
         sm.read(make("a.csv", b"a\0b,c\n1,2\n"), format="spreadsheet")

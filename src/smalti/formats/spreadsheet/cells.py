@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from smalti._extras import require
 from smalti.errors import DataError, listed
 from smalti.formats.spreadsheet import text_file
 from smalti.formats.spreadsheet.header import header_row
+from smalti.formats.spreadsheet.limits import refuse_bombs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from smalti.storage.location import Location
 
 BOOK_SUFFIXES: Final = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+ZIPPED: Final = (".xlsx", ".xlsm", ".ods")
 TEXT_SUFFIXES: Final = (".csv", ".tsv")
 SUFFIXES: Final = (*BOOK_SUFFIXES, *TEXT_SUFFIXES)
 EXTRA: Final = "excel"
@@ -138,6 +141,10 @@ def open_book(location: Location) -> Book:
         return Book(location=location, sheets=[""])
     calamine = require("python_calamine", EXTRA)
     source = location.local if location.is_local else io.BytesIO(location.read_bytes())
+    if location.suffix.lower() in ZIPPED:
+        refuse_bombs(source, location.url)
+    if not isinstance(source, str):
+        source.seek(0)
     try:
         book = calamine.CalamineWorkbook.from_object(source)
     except calamine.PasswordError as error:
@@ -190,9 +197,9 @@ def _book_sheet(book: Any, name: str, location: Location, header: int | None) ->
     found = header_row(rows[:HEAD]) if header == -1 else header
     titles, begin = _titles(rows, found)
     columns, kinds = [], {}
-    # One transposition and one pass a column: cells are Python objects, and there are many of them.
-    for position, cells in enumerate(zip(*rows[begin:], strict=True) if rows[begin:] else [()] * len(titles)):
-        array, mixed = _column(cells)
+    below = rows[begin:]
+    for position in range(len(titles)):
+        array, mixed = _column(list(map(itemgetter(position), below)))
         columns.append(array)
         if mixed is not None:
             kinds[position] = mixed
