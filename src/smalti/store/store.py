@@ -193,6 +193,8 @@ class Store:
         else:
             kind = operations.Append if mode == "append" else operations.Replace
             operation = kind(self.history, schema, batches)
+        if mode == "append":
+            base = None  # new samples are based on none: that their ids are free is all that counts
         return self._commit(operation, base=base, **about)
 
     def delete(self, condition: pc.Expression, **about: Any) -> Manifest:
