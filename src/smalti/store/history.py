@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from smalti.errors import DataError, EmptySourceError, OptionError
+from smalti.errors import DataError, EmptySourceError, OptionError, listed
 from smalti.storage.commit import probe, put_if_absent
 from smalti.storage.durable import make_folder
 from smalti.storage.location import refuse_read_only
@@ -184,7 +184,9 @@ class History:
 
     def _known(self) -> str:
         numbers = self.numbers()
-        return f"there are {numbers[0]} to {numbers[-1]}" if numbers else "there is none at all"
+        if len(numbers) > 1 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+            return f"there are {numbers[0]} to {numbers[-1]}"
+        return f"there are {listed(numbers)}"  # pruned ones leave gaps
 
 
 def _names(folder: Location) -> Iterable[str]:
