@@ -240,8 +240,9 @@ def test_on_error__samples_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_target__a_suffix_names_the_format(tmp_path: Path) -> None:
     assert dataset().write(tmp_path / "a.parquet").target_format == "parquet"
+    assert dataset().write(tmp_path / "somewhere").target_format == "smalti"  # a store
     with pytest.raises(sm.errors.OptionError, match="say which format to write; there are coco, "):
-        dataset().write(tmp_path / "somewhere")
+        sm.convert(tmp_path / "a.parquet", tmp_path / "elsewhere")
 
 
 def test_ordered__gives_results_in_order_and_bounds_what_is_held() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -10,14 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-import smalti as sm
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import smalti as sm
 
     Make = Callable[..., sm.Dataset]
 
@@ -25,6 +24,7 @@ WRITERS, COMMITS = 8, 50
 KILLS = 200
 HERE = Path(__file__).parent
 WRITER = HERE / "writer.py"
+READER = HERE / "reader.py"
 
 
 def start(*words: object) -> subprocess.Popen[str]:
@@ -58,30 +58,21 @@ def test_contention__nothing_is_lost(store: sm.Store, make: Make) -> None:
         assert name in store.read(version).to_arrow().column("id").to_pylist()
 
 
-def _reader(root: str, stop: Any, seen: Any) -> None:
-    store = sm.Store(root)
-    count = 0
-    while not stop.is_set():
-        found = store.read()
-        assert len(found) == len(found.load()) == found.origin.rows
-        assert found.load().digest() == found.digest()
-        count += 1
-    seen.put(count)
-
-
 def test_readers__never_see_half_a_version(store: sm.Store, make: Make) -> None:
     store.write(make(["start"]))
-    context = multiprocessing.get_context("spawn")
-    stop, seen = context.Event(), context.Queue()
-    reader = context.Process(target=_reader, args=(store.root.local, stop, seen))
-    reader.start()
+    reader = subprocess.Popen(
+        [sys.executable, str(READER), store.root.local],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert reader.stdout is not None
+    assert reader.stdout.readline() == "reading\n"
     writer = start(store.root.local, "w", 40)
     assert len(acknowledged(writer.communicate(timeout=200)[0])) == 40
-    time.sleep(0.5)
-    stop.set()
-    assert seen.get(timeout=60) > 0
-    reader.join(60)
-    assert reader.exitcode == 0
+    told, _ = reader.communicate(timeout=100)  # closes its input, which ends it
+    assert reader.returncode == 0
+    assert int(told) > 1
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
