@@ -44,6 +44,8 @@ def test_opening__costs_the_manifest_alone(many: sm.Store) -> None:
     assert len(found) == 100
     assert found.digest() == many.versions()[0].digest
     assert found.schema.columns
+    assert repr(found).startswith(f"Dataset(100 samples of version 1 of {many.root.url}, read when asked)")
+    assert "some of 100 samples" in repr(found.filter(sm.col("id") == "001"))
     with pytest.raises(OSError, match="parquet"):
         found.load()
 

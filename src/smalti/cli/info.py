@@ -25,6 +25,7 @@ def info(
 
     dataset = read(source, format_, media_root, on_error=on_error, **flags.parse(context.args))  # type: ignore[arg-type]  # checked there
     report = dataset.report
+    dataset = dataset.load()  # all of it is counted
     if not json:
         sys.stdout.write(f"{dataset!r}\n  format {report.source_format}, digest {dataset.digest()}\n")
         for line in str(report).splitlines()[1:]:

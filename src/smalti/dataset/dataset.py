@@ -101,6 +101,11 @@ class Dataset(Doors):
         return self._source.origin
 
     @property
+    def whole(self) -> bool:
+        """Whether these are all samples and columns of a version of a store, as they are in its files."""
+        return self._source.whole
+
+    @property
     def columns(self) -> list[str]:
         """The names of the columns."""
         return list(self.schema.columns)
@@ -152,7 +157,7 @@ class Dataset(Doors):
 
     def digest(self) -> str:
         """SHA-256 of the logical content: the dataset's name everywhere; see docs/design/digest.md."""
-        if self._source.whole and self._source.origin:
+        if self.whole and self._source.origin:
             return self._source.origin.digest
         return digest(self._source.batches(), self.schema)
 
@@ -286,7 +291,7 @@ class Dataset(Doors):
         if not self.lazy:
             return self.to_arrow()
         if self._held is None:
-            self._held = mapped(self._source, self.schema) if self._source.whole else self.to_arrow()
+            self._held = mapped(self._source, self.schema) if self.whole else self.to_arrow()
         return self._held
 
     def to_pandas(self) -> Any:

@@ -18,6 +18,10 @@ CLASSES = 8  # classes named before the rest is counted
 
 def describe(dataset: Dataset) -> str:
     """Samples by split, objects by class for every label field, the columns, where the images are."""
+    if dataset.lazy and dataset.origin is not None:
+        origin = dataset.origin
+        some = f"{origin.rows:,} samples" if dataset.whole else f"some of {origin.rows:,} samples"
+        return f"Dataset({some} of version {origin.version} of {origin.url}, read when asked)\n{_columns(dataset)}"
     if dataset.lazy:
         return f"Dataset(a scan of files, read when asked)\n{_columns(dataset)}"
     table = dataset.to_arrow()
