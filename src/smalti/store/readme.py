@@ -48,7 +48,7 @@ files = [str(root / file["path"]) for part in (*listed, manifest["files"]) for f
 | pandas | `pd.concat(map(pd.read_parquet, files))` |
 | Polars | `pl.scan_parquet(files, missing_columns="insert")` |
 | pyarrow | `pyarrow.dataset.dataset(files)` |
-| Spark | `spark.read.option("mergeSchema", True).parquet(*files)` |
+| Spark | `spark.read.option("mergeSchema", True).parquet(*files)`, with `spark.sql.parquet.enableVectorizedReader=false`: its fast reader does not know the encoding of coordinates |
 | Ray | `ray.data.read_parquet(files)` |
 
 The schema, with the class tables, is in the manifest under `schema`, and in each file's metadata.
