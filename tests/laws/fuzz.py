@@ -47,6 +47,12 @@ CASES: dict[str, dict[str, Any]] = {
     "kitti": {"format": "kitti", "shape": BOXES, "media": "link"},
     "kitti_tracking": {"format": "kitti_tracking", "shape": TRACKS, "media": "link"},
     "labelme": {"format": "labelme"},
+    "mask_pairs": {
+        "format": "mask_pairs",
+        "shape": Shape(members=("category", "mask"), category_ids=False),
+        "media": "link",
+        "options": {"as_objects": True},
+    },
     "mot": {"format": "mot", "shape": TRACKS, "media": "link"},
     "parquet": {"format": "parquet", "target": "out.parquet"},
     "pascal_voc": {"format": "pascal_voc"},

@@ -40,6 +40,7 @@ BUILT_IN = MappingProxyType(
         "kitti": "smalti.formats.kitti:FORMAT",
         "kitti_tracking": "smalti.formats.kitti.tracking:FORMAT",
         "labelme": "smalti.formats.labelme:FORMAT",
+        "mask_pairs": "smalti.formats.mask_pairs:FORMAT",
         "mot": "smalti.formats.mot:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
