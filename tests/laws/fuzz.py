@@ -35,6 +35,11 @@ BITS = (b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"-", b"0", b"1e999", b"nan", b"9"
 BOXES = Shape(members=("category", "bbox"), category_ids=False)
 TRACKS = Shape(members=("category", "bbox", "track_id"), category_ids=False)
 CASES: dict[str, dict[str, Any]] = {
+    "cityscapes": {
+        "format": "cityscapes",
+        "shape": Shape(members=("category", "polygons", "iscrowd"), category_ids=False, max_parts=1),
+        "media": "link",
+    },
     "coco": {"format": "coco"},
     "createml": {"format": "createml", "shape": BOXES, "media": "link"},
     "cvat": {"format": "cvat"},

@@ -31,6 +31,7 @@ GROUP = "smalti.formats"
 
 BUILT_IN = MappingProxyType(
     {
+        "cityscapes": "smalti.formats.cityscapes:FORMAT",
         "coco": "smalti.formats.coco:FORMAT",
         "createml": "smalti.formats.createml:FORMAT",
         "cvat": "smalti.formats.cvat:FORMAT",

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from smalti.formats.mask_pairs.layout import is_picture, pairs
 from smalti.formats.mask_pairs.options import MaskPairsOptions
 from smalti.formats.mask_pairs.read import MaskPairsReader
-from smalti.formats.mask_pairs.tables import META
 from smalti.formats.mask_pairs.write import MaskPairsWriter
+from smalti.formats.mask_tables import META
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from smalti.errors import DataError, EmptySourceError, at
 from smalti.formats import label_images
+from smalti.formats import mask_tables as tables
 from smalti.formats.label_images import COLOURED
 from smalti.formats.losses import Tally
-from smalti.formats.mask_pairs import tables
 from smalti.formats.mask_pairs.layout import Pair, pairs
 from smalti.formats.mask_pairs.options import MaskPairsOptions
 from smalti.formats.protocol import Part, PartRead, Plan, Reader

@@ -15,7 +15,7 @@ from smalti.formats.label_images import HIGHEST, PALETTE
 from smalti.formats.losses import dropped
 from smalti.formats.mask_pairs.layout import UNSPLIT
 from smalti.formats.mask_pairs.options import MaskPairsOptions
-from smalti.formats.mask_pairs.tables import BACKGROUND, META
+from smalti.formats.mask_tables import BACKGROUND, META
 from smalti.formats.protocol import PartResult, Writer
 from smalti.formats.report import Loss, merged
 from smalti.formats.splits import KNOWN
