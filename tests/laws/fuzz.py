@@ -61,6 +61,10 @@ CASES: dict[str, dict[str, Any]] = {
     "mot": {"format": "mot", "shape": TRACKS, "media": "link"},
     "parquet": {"format": "parquet", "target": "out.parquet"},
     "pascal_voc": {"format": "pascal_voc"},
+    "pascal_voc_masks": {
+        "format": "pascal_voc",
+        "shape": Shape(members=("category", "bbox", "mask"), category_ids=False),
+    },
     "supervisely": {"format": "supervisely"},
     "via": {"format": "via", "media": "link"},
     "yolo": {"format": "yolo", "shape": BOXES, "media": "link", "options": {"task": "detect"}},

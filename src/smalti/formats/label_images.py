@@ -14,6 +14,7 @@ import numpy as np
 
 from smalti.errors import DataError
 from smalti.geometry import raster, rle
+from smalti.storage.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,6 +85,13 @@ def png_type(head: bytes) -> int | None:
     return head[25] if head.startswith(PNG) and len(head) > 25 else None
 
 
+def png_size(head: bytes) -> tuple[int, int] | None:
+    """Width and height in the first bytes of a PNG; null where it is none."""
+    if png_type(head) is None:
+        return None
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
 def png(values: NDArray[Any], colours: NDArray[np.uint8] | None = None) -> bytes:
     """A label image as a PNG of 8 bits where they suffice, else of 16.
 
@@ -125,6 +133,26 @@ def segments(values: NDArray[Any]) -> Segments:
         rle.boxes(runs, offsets, height),
         rle.areas(runs, offsets),
     )
+
+
+def stored(label: Mapping[str, Any], root: str | None) -> bytes:
+    """The file of a label image of a column.
+
+    Args:
+        label: The column's value: ``path`` and ``bytes``.
+        root: Where paths are relative to; null: that is not known.
+
+    Raises:
+        DataError: It is not there.
+    """
+    if label["bytes"] is not None:
+        return bytes(label["bytes"])
+    if root is None or label["path"] is None:
+        raise DataError("where the label image lies is not known", file=label["path"])
+    place = Location.parse(root) / label["path"]
+    if not place.isfile():
+        raise DataError("the label image is not there", file=place.url)
+    return place.read_bytes()
 
 
 def mask_of(counts: bytes, shape: tuple[int, int]) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from smalti.formats.protocol import PartResult
 from smalti.formats.report import merged
 from smalti.schema import features
 from smalti.schema.categories import Categories
-from smalti.storage.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +126,9 @@ class CityscapesWriter(DocumentWriter[CityscapesOptions]):
             media.append((row["image"]["path"], image))
             for column in self._masks():
                 if row[column] is not None:
-                    files[f"{base}{ENDINGS[column]}"] = self._label(row[column])
+                    files[f"{base}{ENDINGS[column]}"] = label_images.stored(
+                        row[column], self.schema.media_root
+                    )
             if self.field is None or row[self.field] is None:
                 continue  # nobody has labelled it: it has no files
             objects = self._objects(row, losses)
@@ -278,17 +279,6 @@ class CityscapesWriter(DocumentWriter[CityscapesOptions]):
             found["id"] = item["id"]
         found |= msgspec.json.decode(item["cityscapes"]) if item.get("cityscapes") else {}
         return {**found, "polygon": [list(pair) for pair in zip(sides[::2], sides[1::2], strict=True)]}
-
-    def _label(self, label: dict[str, Any]) -> bytes:
-        """A label image of a column, as it is."""
-        if label["bytes"] is not None:
-            return bytes(label["bytes"])
-        if self.schema.media_root is None:
-            raise DataError("where the label image lies is not known", file=label["path"])
-        place = Location.parse(self.schema.media_root) / label["path"]
-        if not place.isfile():
-            raise DataError("the label image is not there", file=place.url)
-        return place.read_bytes()
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
         del results
