@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import smalti as sm
 from smalti.formats.cityscapes.labels import OFFICIAL
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "cityscapes"
+JUDGE = Path(__file__).parents[1] / "judges" / "segmentation_judge.py"
 STEM = "gtFine/train/aachen/aachen_000000_000019_gtFine_"
 
 
@@ -278,3 +281,33 @@ def test_write__a_label_image_that_is_gone_is_named(tmp_path: Path) -> None:
     (tmp_path / "in" / f"{STEM}labelIds.png").unlink()
     with pytest.raises(sm.errors.DataError, match="label image is not there"):
         ds.write(tmp_path / "out", format="cityscapes", media="none")
+
+
+def test_write__is_what_torchvision_reads(tmp_path: Path) -> None:
+    ds = sm.Dataset.from_samples(
+        [
+            sample(
+                {"category": "road", "polygons": [SQUARE], "iscrowd": False},
+                {"category": "car", "polygons": [OTHER], "iscrowd": False},
+                split="train",
+            )
+        ],
+        categories=OFFICIAL,
+        media_root=str(tmp_path),
+    )
+    Image.new("RGB", (16, 12)).save(tmp_path / "a.png")
+    ds.write(tmp_path / "out", format="cityscapes", media="copy", on_loss="ignore")
+    run = subprocess.run(
+        [os.environ["SMALTI_JUDGE_PYTHON"], "-W", "ignore", JUDGE, "cityscapes", tmp_path / "out", "train"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    (found,) = json.loads(run.stdout)
+    assert found["size"] == [16, 12]
+    assert found["labels"] == ["road", "car"]
+    assert found["instances"][0] == [0, 7, 26000]
+    assert found["classes"][0] == [0, 7, 26]
+    assert found["classes"][1] == found["instances"][1]
+    assert found["classes"][1][1] == 36

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from PIL import Image
 import smalti as sm
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "pascal_voc"
+JUDGE = Path(__file__).parents[1] / "judges" / "segmentation_judge.py"
 SEGMENTATION = GOLDEN.parent / "pascal_voc_segmentation"
 
 ONE = """<annotation>
@@ -337,3 +340,28 @@ def test_segmentation__no_class_has_the_number_of_the_void(tmp_path: Path) -> No
     ds = masked().with_column("mask", pa.array([label], feature.arrow), feature)
     with pytest.raises(sm.errors.OptionError, match="the number 255"):
         ds.write(tmp_path / "out", format="pascal_voc", media="none")
+
+
+def test_segmentation__is_what_torchvision_reads(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.jpg")
+    ds = sm.Dataset.from_samples(
+        [
+            {
+                "id": "a.jpg",
+                "image": {"path": "a.jpg", "width": 8, "height": 6},
+                "split": "train",
+                "objects": [{"category": "cat", "bbox": [0, 0, 4, 4], "mask": area(0, 0, 4, 4, hole=(1, 1))}],
+            }
+        ],
+        categories=["cat"],
+        media_root=str(tmp_path),
+    )
+    assert ds.write(tmp_path / "out" / "VOCdevkit" / "VOC2012", format="pascal_voc", media="copy").lossless
+    run = subprocess.run(
+        [os.environ["SMALTI_JUDGE_PYTHON"], "-W", "ignore", JUDGE, "voc", tmp_path / "out", "train"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == [{"size": [8, 6], "classes": [[0, 8], [33, 15]]}]
