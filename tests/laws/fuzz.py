@@ -50,6 +50,7 @@ CASES: dict[str, dict[str, Any]] = {
     "mot": {"format": "mot", "shape": TRACKS, "media": "link"},
     "parquet": {"format": "parquet", "target": "out.parquet"},
     "pascal_voc": {"format": "pascal_voc"},
+    "sagemaker": {"format": "sagemaker", "media": "link"},
     "supervisely": {"format": "supervisely"},
     "via": {"format": "via", "media": "link"},
     "yolo": {"format": "yolo", "shape": BOXES, "media": "link", "options": {"task": "detect"}},
