@@ -5,7 +5,7 @@
 set -euo pipefail
 python3 -m venv "$1"
 "$1/bin/python" -m pip install --quiet --upgrade "pip>=25.1"
-"$1/bin/python" -m pip install --quiet torch==2.13.0 numpy pyyaml pillow requests tqdm opencv-python-headless pycocotools tensorflow-cpu==2.21.0 pyspark==4.1.4
+"$1/bin/python" -m pip install --quiet torch==2.13.0 numpy pyyaml pillow requests tqdm opencv-python-headless pycocotools tensorflow-cpu==2.21.0 pyspark==4.1.4 datasets==5.2.0
 "$1/bin/python" -m pip install --quiet --no-deps torchvision==0.28.0 ultralytics==8.4.190
 "$1/bin/python" -m pip install --quiet --editable "$(dirname "$0")/../.."
 "$1/bin/python" -W ignore -c "import ultralytics.data.utils"

@@ -44,6 +44,7 @@ CASES: dict[str, dict[str, Any]] = {
         "shape": Shape(members=("category", "quad"), category_ids=False),
         "media": "link",
     },
+    "hf_imagefolder": {"format": "hf_imagefolder", "shape": BOXES, "media": "link"},
     "kitti": {"format": "kitti", "shape": BOXES, "media": "link"},
     "kitti_tracking": {"format": "kitti_tracking", "shape": TRACKS, "media": "link"},
     "labelme": {"format": "labelme"},

@@ -36,6 +36,7 @@ BUILT_IN = MappingProxyType(
         "cvat": "smalti.formats.cvat:FORMAT",
         "darknet": "smalti.formats.yolo.darknet:FORMAT",
         "dota": "smalti.formats.dota:FORMAT",
+        "hf_imagefolder": "smalti.formats.hf_imagefolder:FORMAT",
         "imagefolder": "smalti.formats.imagefolder:FORMAT",
         "kitti": "smalti.formats.kitti:FORMAT",
         "kitti_tracking": "smalti.formats.kitti.tracking:FORMAT",
