@@ -22,7 +22,7 @@ app.command("check", context_settings=EXTRA)(check.check)
 app.command("convert", context_settings=EXTRA)(convert.convert)
 app.command("info", context_settings=EXTRA)(info.info)
 app.command("formats")(formats.formats)
-for verb in (store.log, store.diff, store.tag, store.restore, store.compact, store.prune):
+for verb in (store.log, store.diff, store.tag, store.restore, store.compact, store.prune, store.delta):
     app.command(verb.__name__)(verb)
 
 
