@@ -219,12 +219,17 @@ class Writer(ABC, Generic[OptionsT]):
 
     Attributes:
         needs_images: What is written is the images themselves: their folders are the labels, say.
+        wants_origin: Whether it asks what the samples are a copy of.
+        origin: That: the ``digest`` of the dataset, and where it is of a store ``store`` and ``version``; empty where
+            it is not known, or not asked for.
 
     Raises:
         OptionError: The options do not fit the schema, or leave more than one answer.
     """
 
     needs_images: bool = False
+    wants_origin: bool = False
+    origin: Mapping[str, Any] = {}
 
     def __init__(self, schema: Schema, options: OptionsT, single_file: str | None = None) -> None:
         self.schema = schema
