@@ -30,6 +30,7 @@ FLOORS = {
     "store": 4,
     "training": 4,
     "view": 4,
+    "edits": 5,
     "io": 5,
     "testing": 5,
     "cli": 6,

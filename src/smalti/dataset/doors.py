@@ -21,6 +21,20 @@ class Doors:
 
         return write(self, target, format, **options)  # type: ignore[arg-type]  # it is a dataset
 
+    def update_from(
+        self,
+        table: Any,
+        *,
+        base: Any = None,
+        dry_run: bool = False,
+        message: str = "",
+        author: str | None = None,
+    ) -> Any:
+        """Take the edits of a table that was handed out, three-way; see `smalti.edits.update.update_from`."""
+        from smalti.edits.update import update_from
+
+        return update_from(self, table, base=base, dry_run=dry_run, message=message, author=author)  # type: ignore[arg-type]  # it is a dataset
+
     def localize(self, folder: Any, *, progress: bool | None = None) -> Any:
         """The same dataset with its images brought to a folder of this machine; see `smalti.store.localize`."""
         from smalti.store.localize import localize

@@ -262,6 +262,10 @@ class Writer(ABC, Generic[OptionsT]):
         del target, results  # a format whose parts are all there is has nothing to add
         return 0
 
+    def late_losses(self) -> list[Loss]:
+        """What turned out to be lost, or changed, when the whole was finished."""
+        return []
+
     def details(self) -> dict[str, Any]:
         """What the report should say about this export: the class map, the task."""
         return {}

@@ -174,11 +174,12 @@ class Store:
         *,
         mode: str = "replace",
         upsert: bool = False,
+        remove: Iterable[str] = (),
         media: Mode = "reference",
         base: Snapshot | None = None,
         **about: Any,
     ) -> Manifest:
-        """Make a version of batches as they come; `write` has the arguments."""
+        """Make a version of batches as they come; `write` has the arguments, `remove` goes with ``update``."""
         operations.refuse_unknown(mode)
         self._refuse_other_folder()
         if schema.media_root == self.root.url:
@@ -189,7 +190,7 @@ class Store:
         operation: Operation
         if mode == "update":
             table = pa.Table.from_batches(batches, schema=schema.arrow)
-            operation = operations.Update(self.history, schema, table, upsert=upsert)
+            operation = operations.Update(self.history, schema, table, upsert=upsert, remove=remove)
         else:
             kind = operations.Append if mode == "append" else operations.Replace
             operation = kind(self.history, schema, batches)

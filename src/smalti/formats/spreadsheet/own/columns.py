@@ -6,6 +6,7 @@ cell is a number in the file is the file's matter.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -116,14 +117,20 @@ def _is_head(schema: Schema, column: Column) -> bool:
 
 def _unique(column: Column, taken: set[str]) -> Column:
     """The column with a header that no other has, whatever the case: Excel's tables ask for it."""
-    header = column.header.strip() or column.field
-    if header.casefold() in taken and column.field.strip().casefold() not in taken:
-        header = column.field.strip()
+    header = _shown(column.header) or _shown(column.field) or "column"
+    if header.casefold() in taken and _shown(column.field).casefold() not in taken:
+        header = _shown(column.field) or header
     number = 2
     plain = header
     while header.casefold() in taken:
         header, number = f"{plain} ({number})", number + 1
     return replace(column, header=header)
+
+
+def _shown(name: str) -> str:
+    """A name as a header: without control characters, and nothing that XlsxWriter takes for rich text."""
+    plain = re.sub(r"[\x00-\x1f\ufffe\uffff]", " ", name).strip()
+    return f"_{plain}" if plain.startswith("<r>") else plain
 
 
 def _sample_columns(schema: Schema) -> Iterator[Column]:

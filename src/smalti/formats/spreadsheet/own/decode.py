@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -90,7 +91,7 @@ class Decoder:
                 else _words(unescaped(cells), kind)
             )
         if column.kind == "cast":
-            return self._each(column, cells, lambda text: pa.scalar(text.strip()).cast(kind).as_py(), kind)
+            return self._each(column, cells, lambda text: _cast(text.strip(), kind), kind)
         if column.kind == "labels":
             return self._labels(column, kind)
         read = {"polygons": (_rings, POLYGONS), "mask": (_rle, MASK)}.get(column.kind, (json.loads, kind))
@@ -217,7 +218,7 @@ class Decoder:
             if text is not None and text.strip():
                 try:
                     value = read(text)
-                    if kind is not None:
+                    if kind is not None and not isinstance(value, pa.Scalar):
                         pa.scalar(value, kind)
                 except (
                     ValueError,
@@ -271,6 +272,17 @@ def _text(cell: str) -> str:
 
 def _words(array: pa.Array, kind: pa.DictionaryType) -> pa.Array:
     return pc.dictionary_encode(array).cast(kind)
+
+
+def _cast(text: str, kind: pa.DataType) -> Any:
+    if not pa.types.is_time(kind):
+        return pa.scalar(text).cast(kind)
+    clock, _, parts = text.partition(".")
+    moment = dt.time.fromisoformat(clock)
+    nanos = ((moment.hour * 60 + moment.minute) * 60 + moment.second) * 10**9 + int(
+        f"{parts:0<9}"[:9] if parts else 0
+    )
+    return pa.scalar(nanos, pa.int64()).cast(pa.time64("ns")).cast(kind)
 
 
 def _rings(text: str) -> Any:

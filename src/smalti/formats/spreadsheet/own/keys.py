@@ -54,6 +54,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
         field: The object field whose objects are the rows; null: rows are samples.
         guarded: Whether texts that a spreadsheet would take for formulas have an apostrophe before them.
         origin: What was handed out: ``digest``, and where it is of a store ``store`` and ``version``.
+        samples: The ids of the samples that were; null where they do not fit into a header.
     """
 
     version: int = VERSION
@@ -61,6 +62,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     field: str | None = None
     guarded: bool = False
     origin: dict[str, Any] = {}
+    samples: list[str] | None = None
 
 
 def digests(cells: Sequence[pa.Array]) -> list[str]:
@@ -104,9 +106,10 @@ def parsed(cells: pa.Array, place: Any) -> list[Key | None]:
 
 def header(about: About) -> str:
     """The header of the key column of a text file: it carries what the table says of itself."""
-    packed = _packed(about)
-    if len(packed) > HEADER_MOST:
-        packed = _packed(msgspec.structs.replace(about, schema=""))
+    for less in ({}, {"samples": None}, {"samples": None, "schema": ""}):
+        packed = _packed(msgspec.structs.replace(about, **less))
+        if len(packed) <= HEADER_MOST:
+            break
     return f"{KEY} {packed}"
 
 

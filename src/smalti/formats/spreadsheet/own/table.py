@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ValidationError
 
 from smalti.errors import DataError, listed
 from smalti.formats.spreadsheet.cells import filled
 from smalti.formats.spreadsheet.own import keys
-from smalti.formats.spreadsheet.own.columns import Column, columns_of
-from smalti.schema.categories import Categories, Category
+from smalti.formats.spreadsheet.own.columns import Column, columns_of, kept
+from smalti.formats.spreadsheet.own.decode import unescaped
+from smalti.schema.categories import Categories
 from smalti.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 ABOUT: Final = "smalti"  # the hidden sheet of what the table says of itself
 CATEGORIES: Final = "categories"  # the sheet of the classes
+SCHEMA: Final = "schema"  # the sheet that says what the columns are
+SCHEMA_TITLES: Final = ("column", "field", "cells")
+FORMULA: Final = r"^'+[=+\-@\t\r]"  # a text that is kept from being one by an apostrophe
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Table:
         keys: Which object each row is; null for rows that somebody added.
         cells: string arrays of all rows of all sheets, by header.
         ignored: Headers that somebody added.
+        new_words: Classes that somebody added.
     """
 
     file: str
@@ -51,6 +56,12 @@ class Table:
     keys: list[Key | None]
     cells: dict[str, pa.Array]
     ignored: list[str] = field(default_factory=list)
+    new_words: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> str | None:
+        """The column whose classes the sheet of categories has."""
+        return _labels(self.schema, self.about.field)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -80,8 +91,8 @@ class Table:
             DataError: A row says neither.
         """
         own = [None if key is None else key.sample for key in self.keys]
-        named = self._texts("id")
-        images = self._texts("image")
+        named = self.texts("id")
+        images = self.texts("image")
         by_image = {image: sample for image, sample in zip(images, own, strict=True) if image and sample}
         found = []
         for row, sample in enumerate(own):
@@ -96,20 +107,24 @@ class Table:
             found.append(told)
         return pa.array(found, pa.string())
 
-    def _texts(self, field_: str) -> list[str | None]:
-        from smalti.formats.spreadsheet.own.decode import unescaped
-
+    def texts(self, field_: str) -> list[str | None]:
+        """The texts of ``id``, or of the image's path, one a row; null where it is blank, or the column is gone."""
         header = next((c.header for c in self.columns if c.field == field_ and c.part in {"", "path"}), None)
         if header is None or header not in self.cells:
             return [None] * len(self)
         return [text or None for text in unescaped(self.cells[header]).to_pylist()]
 
 
-def read_table(book: Book) -> Table | None:
+def read_table(book: Book, known: Schema | None = None) -> Table | None:
     """A table that smalti wrote; null for others.
+
+    Args:
+        book: The file.
+        known: The schema of what was handed out, for a file that has none of its own.
 
     Raises:
         DataError: It is one, and damaged.
+        SchemaError: It is of another release.
     """
     pages = [sheet for sheet in _pages(book) if keys.key_column(sheet.header) is not None]
     about = _about(book) or next(filter(None, (keys.about_of(sheet.header) for sheet in pages)), None)
@@ -122,18 +137,18 @@ def read_table(book: Book) -> Table | None:
             file=file,
             hint="update smalti",
         )
-    if not about.schema:
-        return None  # too large for a header: the columns have to be recognised
-    try:
-        schema = Schema.model_validate_json(about.schema)
-    except ValidationError as error:
-        raise DataError("found a schema that is none", file=file, hint="export the table again") from error
-    schema = _with_added(schema, about.field, book)
+    if about.schema:
+        schema = Schema.from_json(about.schema)
+    elif known is not None:
+        schema = kept(known, about.field, shapes=True)
+    else:
+        return None  # the schema was too large for a header: the columns have to be recognised
+    new_words = _new_words(schema, about.field, book)
+    schema = with_words(schema, _labels(schema, about.field), new_words)
     columns = columns_of(schema, about.field)
     cells, found, ignored = _joined(pages, columns, about, file)
-    table = Table(file, about, schema, pages, columns, [], cells, ignored)
-    told = keys.parsed(found, lambda row: (file, table.position(row)))
-    return Table(file, about, schema, pages, columns, told, cells, ignored)
+    table = Table(file, about, schema, pages, columns, [], cells, ignored, new_words)
+    return replace(table, keys=keys.parsed(found, lambda row: (file, table.position(row))))
 
 
 def _pages(book: Book) -> list[Sheet]:
@@ -159,23 +174,34 @@ def _about(book: Book) -> About | None:
         return None
 
 
-def _with_added(schema: Schema, field_: str | None, book: Book) -> Schema:
-    """The schema with the classes that somebody wrote below the others on the sheet of categories."""
-    name = field_ or next(iter(name for name, f in schema.columns.items() if hasattr(f, "categories")), None)
-    if CATEGORIES not in book.sheets or name is None or name not in schema.columns:
+def with_words(schema: Schema, name: str | None, words: tuple[str, ...]) -> Schema:
+    """A schema with more classes in the table of a column."""
+    if not words or name is None:
         return schema
+    feature: Any = schema.columns[name]
+    both = Categories((*feature.categories, *Categories.of(words)))
+    return schema.with_columns({**schema.columns, name: feature.model_copy(update={"categories": both})})
+
+
+def _labels(schema: Schema, field_: str | None) -> str | None:
+    named = [name for name, feature in schema.columns.items() if hasattr(feature, "categories")]
+    return field_ if field_ in named else next(iter(named), None)
+
+
+def _new_words(schema: Schema, field_: str | None, book: Book) -> tuple[str, ...]:
+    """The classes that somebody wrote below the others on the sheet of categories."""
+    name = _labels(schema, field_)
+    if CATEGORIES not in book.sheets or name is None:
+        return ()
     page = book.sheet(CATEGORIES, header=0)
-    feature = schema.columns[name]
-    known: Categories = getattr(feature, "categories", Categories())
     if not page.columns or not pa.types.is_string(page.columns[0].type):
-        return schema
-    words = pc.unique(page.columns[0].drop_null()).to_pylist()
-    new = [word for word in words if word.strip() and word not in known.codes]
-    if not new:
-        return schema
-    both = Categories((*known, *(Category(name=word.strip()) for word in new)))
-    changed = feature.model_copy(update={"categories": both})
-    return schema.with_columns({**schema.columns, name: changed})
+        return ()
+    feature: Any = schema.columns[name]
+    known = feature.categories.codes
+    words = unescaped(pc.unique(page.columns[0].drop_null())).to_pylist()
+    return tuple(
+        word.strip() for word in words if word.strip() and word not in known and word.strip() not in known
+    )
 
 
 def _joined(
@@ -188,7 +214,8 @@ def _joined(
     mine = {column.header for column in columns}
     for page in pages:
         key = keys.key_column(page.header)
-        for place, title in enumerate(page.header):
+        for place, shown in enumerate(page.header):
+            title = re.sub(FORMULA, lambda found: found[0][1:], shown) if about.guarded else shown
             if place == key:
                 found.append(_texts(page, place, guarded=about.guarded))
             elif title in mine and title not in page.header[:place]:
@@ -217,7 +244,7 @@ def _texts(page: Sheet, column: int, *, guarded: bool) -> pa.Array:
     if not pa.types.is_string(array.type):
         return array.cast(pa.string())
     if guarded:
-        marked = pc.match_substring_regex(array, r"^'+[=+\-@\t\r]").fill_null(False)
+        marked = pc.match_substring_regex(array, FORMULA).fill_null(False)
         array = pc.if_else(marked, pc.utf8_slice_codeunits(array, 1), array)
     return pc.if_else(pc.equal(array, ""), None, array)
 

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from smalti._extras import require
 from smalti.formats.spreadsheet.cells import EXTRA, letters
 from smalti.formats.spreadsheet.own.columns import KEY
-from smalti.formats.spreadsheet.own.table import ABOUT, CATEGORIES
+from smalti.formats.spreadsheet.own.encode import escaped
+from smalti.formats.spreadsheet.own.table import ABOUT, CATEGORIES, SCHEMA, SCHEMA_TITLES
 from smalti.formats.spreadsheet.own.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
 
 ROWS_MOST: Final = 1_048_576  # of a sheet, its header among them
 PICTURE: Final = "picture"
-SCHEMA: Final = "schema"
 ONE: Final = "labels"  # the sheet where there is one for all
 NO_SPLIT: Final = "no split"
 _NAME_MOST: Final = 31
 _CHUNK: Final = 30_000  # characters of a cell
+EMPTY: Final = '""'  # a text that is empty, as it stands in a cell
 _EXACT_MOST: Final = 2**53
 _WIDE: Final = {"text": 18, "labels": 24, "json": 24, "polygons": 24, "mask": 24, "point": 16}
 
@@ -52,6 +53,7 @@ class Workbook:
 
     Attributes:
         rows: How many rows each sheet got.
+        first: The sheets that are no continuation of others.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Workbook:
         self._options = options
         self._thumbnails = Thumbnails(schema, columns, options)
         self.rows: dict[str, int] = {}
+        self.first: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +105,9 @@ class Workbook:
         most = self._options.rows_a_sheet
         name = self._full.get(base)
         if name is None or self.rows[name] >= most:
+            is_first = base not in self._full
             name = self._full[base] = self._free_name(base)
+            self.first |= {name} if is_first else set()
             self._pages[name] = self._begin(name)
             self.rows[name] = 0
         return self._pages[name], most - self.rows[name]
@@ -129,7 +134,8 @@ class Workbook:
                 place, place, max(_WIDE.get(column.kind, 10), min(len(column.header) + 3, 40)), self._top
             )
         page.set_column(len(titles) - 1, len(titles) - 1, None, None, {"hidden": True})
-        frozen = [p for p, column in enumerate(self._columns, first) if column.field in {"id", "image"}]
+        known = {("id", ""), ("image", "path")}
+        frozen = [p for p, column in enumerate(self._columns, first) if (column.field, column.part) in known]
         page.freeze_panes(1, max(frozen, default=-1) + 1 if len(frozen) < len(titles) else 0)
         return page
 
@@ -160,7 +166,7 @@ class Workbook:
         text = msgspec.json.encode(self._about).decode()
         chunks = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
         others = [column for column in self._columns if column.words and column.field not in lists]
-        columns = [chunks, *(list(column.words or ()) for column in others)]
+        columns = [chunks, *(_words(column.words or ()) for column in others)]
         for place, column in enumerate(others, 1):
             end = letters(place)
             lists[column.field] = f"='{ABOUT}'!${end}$1:${end}${len(column.words or ())}"
@@ -198,11 +204,12 @@ class Workbook:
         page = self._book.add_worksheet(CATEGORIES)
         for place, title in enumerate(("name", "id", "supercategory", "keypoints")):
             page.write_string(0, place, title, self._bold)
-        for number, (word, one) in enumerate(zip(table.values, table, strict=True), 1):
+        for number, (word, one) in enumerate(zip(_words(table.values), table, strict=True), 1):
             points = ", ".join(one.keypoints or ())[:_CHUNK]
-            told = [word, *("" if v is None else str(v) for v in (one.id, one.supercategory)), points]
+            rest = ["" if v is None else str(v) for v in (one.id, one.supercategory)]
+            told = [word, *_words([*rest, points])]
             for place, text in enumerate(told):
-                if text:
+                if text != EMPTY:
                     page.write_string(number, place, text[:_CHUNK])
         page.set_column(0, 2, 20)
         page.freeze_panes(1, 0)
@@ -211,7 +218,7 @@ class Workbook:
     def _meaning(self) -> None:
         """A sheet that says what each column is."""
         page = self._book.add_worksheet(SCHEMA)
-        for place, title in enumerate(("column", "field", "cells")):
+        for place, title in enumerate(SCHEMA_TITLES):
             page.write_string(0, place, title, self._bold)
         for number, column in enumerate(self._columns, 1):
             field = f"{column.field}.{column.part}" if column.part else column.field
@@ -251,6 +258,11 @@ def _number(text: str) -> float | str:
     if value - value != 0.0 or (abs(value) >= _EXACT_MOST and text.lstrip("-").isdigit()):
         return text
     return value if f"{value:.16G}" == repr(value) or float(f"{value:.16G}") == value else Exact(value)
+
+
+def _words(words: Sequence[str]) -> list[str]:
+    """Words as they stand in cells."""
+    return escaped(pa.array(words, pa.string())).to_pylist()
 
 
 def _put(page: Any, kind: str) -> Callable[[int, int, Any], object]:

@@ -50,23 +50,25 @@ class SpreadsheetWriter(Writer[SpreadsheetOptions]):
         self.holds = kept(schema, self.field, shapes=options.shapes == "text")
         self.columns = columns_of(self.holds, self.field)
         self._sheets: dict[str, int] = {}
+        self._whole: set[str] = set()
 
     def wants(self) -> Schema:
         return self.schema.project([*self.holds.fields(), *self.holds.columns])
 
     def losses(self) -> list[Loss]:
         found = dropped(self.schema, self.wants(), "a table", _REASONS)
-        if self.kind != "xlsx" and len(keys.header(self._about()).partition(" ")[2]) and not self._carried():
+        if self.kind != "xlsx" and not self._carried():
             reason = "the schema is too large for the header of a file of separated values; columns will be recognised"
             found.append(Loss(code="schema.left_out", field="schema", kind="change", count=1, reason=reason))
         return found
 
-    def _about(self) -> keys.About:
+    def _about(self, samples: list[str] | None = None) -> keys.About:
         return keys.About(
             schema=self.holds.to_json(),
             field=self.field,
             guarded=self.kind != "xlsx",
             origin=dict(self.origin),
+            samples=samples,
         )
 
     def _carried(self) -> bool:
@@ -101,27 +103,28 @@ class SpreadsheetWriter(Writer[SpreadsheetOptions]):
             objects=len(objects) - objects.null_count,
             losses=losses,
             files=1,
-            payload=name,
+            payload=(name, batch.column("id").to_pylist()),
         )
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
         name = self.single_file or f"{STEM}.{self.kind}"
-        parts = [result.payload for result in results]
+        parts = [result.payload[0] for result in results]
+        about = self._about([one for result in results for one in result.payload[1]])
         if target.dry:
             target.write(name, b"")
             return 1 - len(parts)
         if self.kind == "xlsx":
             (path,) = target.reserve([name])
-            with Workbook(path, self._about(), self.holds, self.columns, self.options) as book:
+            with Workbook(path, about, self.holds, self.columns, self.options) as book:
                 for table in self._tables(target, parts):
                     book.add(table)
-            self._sheets = book.rows
+            self._sheets, self._whole = book.rows, book.first
         else:
             with target.open(name) as file:
                 joined(
                     file,
                     self.columns,
-                    self._about(),
+                    about,
                     self._delimiter,
                     (target.location / one for one in parts),
                 )
@@ -137,6 +140,22 @@ class SpreadsheetWriter(Writer[SpreadsheetOptions]):
         for name in parts:
             with (target.location / name).open("rb") as file:
                 yield pq.read_table(file)
+
+    def late_losses(self) -> list[Loss]:
+        more = [name for name, rows in self._sheets.items() if rows and name not in self._whole]
+        if not more:
+            return []
+        reason = f"a sheet holds {self.options.rows_a_sheet:,} rows; what is more stands on another"
+        return [
+            Loss(
+                code="sheet.split",
+                field="split",
+                kind="change",
+                count=len(more),
+                reason=reason,
+                example=more[0],
+            )
+        ]
 
     def details(self) -> dict[str, Any]:
         return {"sheets": self._sheets} if self._sheets else {}
