@@ -132,24 +132,38 @@ def update_from(
             f"{place.url}: both sides changed {len(merge.conflicts):,} things, and nothing was applied:\n{lines}",
             {one.sample for one in merge.conflicts},
         )
-    batch = application.batch()
-    if dry_run or merge.conflicts:
+    batch = application.batch()  # also for a dry run: faulty cells are found
+    if dry_run:
         return told
     if dataset.origin is None:
         return _replaced(told, _in_memory(dataset, batch, application, merge))
     if not told:
         return _replaced(told, dataset)
-    store = Store(dataset.origin.url)
+    about = {"message": message or f"edits of {place.name}", "author": author, "lineage": _lineage(place)}
+    return _committed(told, Store(dataset.origin.url), dataset, application, batch, about)
+
+
+def _lineage(place: Location) -> dict[str, str]:
+    return {"source": place.url, "source_format": "spreadsheet"}
+
+
+def _committed(
+    told: Merged,
+    store: Store,
+    dataset: Dataset,
+    application: Application,
+    batch: pa.RecordBatch,
+    about: dict[str, Any],
+) -> Merged:
+    """The merge as the next version of a store."""
     made = store.write_batches(
         application.schema,
         [batch],
         mode="update",
         upsert=True,
-        remove=merge.samples_removed,
+        remove=told.samples_removed,
         base=store.base(dataset),
-        message=message or f"edits of {place.name}",
-        author=author,
-        lineage={"source": place.url, "source_format": "spreadsheet"},
+        **about,
     )
     return _replaced(told, store.read(made.version), made)
 
