@@ -276,7 +276,7 @@ def test_others_inserted_objects__ids_tell_which_is_which(store: sm.Store, hande
     ]
 
 
-def test_others_inserted_objects__without_ids_is_a_conflict(
+def test_without_ids__objects_are_known_by_what_they_hold(
     tmp_path: Path, handed: Handed, animals: Callable[..., sm.Dataset]
 ) -> None:
     store = sm.Store(tmp_path / "plain")
@@ -285,6 +285,18 @@ def test_others_inserted_objects__without_ids_is_a_conflict(
     sheet.set("train", sheet.rows("train", "a")[1], "category", "bus")
     rows = [{"category": "cat", "bbox": [0, 0, 1, 1]}, *objects(store.read(), "a")]
     store.update(sm.Dataset.from_samples([{"id": "a", "objects": rows}], categories=["cat", "dog", "bus"]))
+    merged = store.read().update_from(sheet.save())
+    assert [one["category"] for one in objects(merged.dataset, "a")] == ["cat", "cat", "bus"]
+
+
+def test_without_ids__an_object_that_others_changed_is_a_conflict(
+    tmp_path: Path, handed: Handed, animals: Callable[..., sm.Dataset]
+) -> None:
+    store = sm.Store(tmp_path / "plain")
+    store.write(animals(ids=False))
+    sheet = handed(store.read())
+    sheet.set("train", sheet.rows("train", "a")[0], "category", "bus")
+    other(store, "a", score=0.9)
     with pytest.raises(ConflictError, match="without ids none can be told from another"):
         store.read().update_from(sheet.save())
 
@@ -380,3 +392,14 @@ def test_a_damaged_key__is_named(store: sm.Store, handed: Handed) -> None:
     sheet.set("val", 2, "smalti_key", "b")
     with pytest.raises(DataError, match=r"sheet \"val\", row 2: found the key 'b'"):
         store.read().update_from(sheet.save())
+
+
+def test_merged_twice__the_second_time_changes_nothing(store: sm.Store, handed: Handed) -> None:
+    sheet = handed(store.read())
+    sheet.append("train", id="c", object_id=7, category="dog", bbox_x=1, bbox_y=2, bbox_w=3, bbox_h=4)
+    sheet.set("train", sheet.rows("train", "a")[0], "category", "bus")
+    sheet.book["train"].delete_rows(sheet.rows("train", "a")[1])
+    first = store.read().update_from(sheet.save())
+    assert (len(first.edits), first.objects_added, first.objects_removed) == (1, 1, 1)
+    assert not store.read().update_from(sheet.path)
+    assert len(store.versions()) == 2

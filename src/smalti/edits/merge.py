@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from smalti.edits.side import Place, differs, place, twins
+from smalti.edits.side import Place, contents_of, differs, place, twins
 from smalti.errors import DataError
 from smalti.formats.spreadsheet.own.dataset import digest, has_object
 
@@ -108,7 +109,8 @@ class Comparison:
         self.of_objects = [c for c in table.columns if own and c.field.startswith(own)]
         self.of_samples = [c for c in table.columns if c not in self.of_objects]
         ids = [c.header for c in self.of_objects if c.field == f"{table.about.field}.id"]
-        self._twins = twins(now, base, ids[0] if ids else None)
+        self._headers = [column.header for column in self.of_objects]
+        self._twins = twins(now, base, self._headers, ids[0] if ids else None)
         self.held = has_object(table) if table.about.field else np.zeros(len(table), bool)
 
     def twin(self, which: Place) -> int | None:
@@ -263,11 +265,16 @@ class Comparison:
 
     def _additions(self, found: Merge) -> None:
         """Rows without a key, copied rows, and objects written into the row of a sample that had none."""
+        there = self._new_there()
+        contents = contents_of(self.table, self._headers)
         for row, claim in enumerate(self.claims.tolist()):
             sample = self.ids[row]
             was_object = claim >= 0 and isinstance(self.base.keys[claim].number, int)
             known = sample in self.base.of_sample
             if was_object or (known and not self.held[row]):
+                continue
+            if there[sample, contents[row]]:  # the same table was merged before
+                there[sample, contents[row]] -= 1
                 continue
             if known and sample not in self.now.of_sample:
                 reason = "an object is added, and others removed the sample meanwhile"
@@ -279,6 +286,17 @@ class Comparison:
                 found.added.append(row)
                 continue
             found.conflicts.append(Conflict(sample, self.table.position(row), reason))
+
+    def _new_there(self) -> Counter[tuple[str, str]]:
+        """The objects that came since the table was handed out, by sample and content."""
+        counts = [
+            Counter(
+                (key.sample, text)
+                for key, text in zip(one.keys, contents_of(one, self._headers), strict=True)
+            )
+            for one in (self.now, self.base)
+        ]
+        return counts[0] - counts[1]
 
     def _other(self, row: int, sample: str) -> str:
         """What an added row says of its sample that is not so."""

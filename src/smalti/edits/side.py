@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.formats.spreadsheet.own.encode import encode
-from smalti.formats.spreadsheet.own.keys import Key
+from smalti.formats.spreadsheet.own.keys import Key, digests
 from smalti.schema.project import project
 
 if TYPE_CHECKING:
@@ -102,13 +102,20 @@ def is_what_was_handed_out(table: Table, base: Side) -> bool:
     return True
 
 
-def twins(now: Side, base: Side, id_header: str | None) -> dict[Place, int | None]:
+def twins(now: Side, base: Side, headers: list[str], id_header: str | None) -> dict[Place, int | None]:
     """For every row of the base the row of the same object now; null where it is gone, absent where it cannot be told.
 
-    Objects are the same by their ids, where those are there and unique; else by their number, where a sample has
-    as many objects as before.
+    Objects are the same by their ids, where a sample's objects have them and no two the same; else where all of
+    their cells are the same.
+
+    Args:
+        now: What is there now.
+        base: What was handed out.
+        headers: The columns of objects.
+        id_header: That of their ids; null: they have none.
     """
     found: dict[Place, int | None] = {}
+    contents = [contents_of(one, headers) for one in (base, now)]
     for sample, rows in base.of_sample.items():
         theirs = now.of_sample.get(sample, [])
         names = [_names(one, lines, id_header) for one, lines in ((base, rows), (now, theirs))]
@@ -117,9 +124,25 @@ def twins(now: Side, base: Side, id_header: str | None) -> dict[Place, int | Non
             found |= {
                 place(base.keys[row]): by_name.get(name) for name, row in zip(names[0], rows, strict=True)
             }
-        elif len(rows) == len(theirs) or not theirs:
-            found |= {place(base.keys[row]): now.rows.get(place(base.keys[row])) for row in rows}
+            continue
+        left: dict[str, list[int]] = {}
+        for row in theirs:
+            left.setdefault(contents[1][row], []).append(row)
+        for row in rows:
+            same = left.get(contents[0][row])
+            if same or not theirs:
+                found[place(base.keys[row])] = same.pop(0) if same else None
     return found
+
+
+def contents_of(one: Side | Table, headers: list[str]) -> list[str]:
+    """What the cells of some columns hold, one text a row."""
+    rows = len(one.keys)
+    return (
+        digests([one.cells.get(header, pa.nulls(rows, pa.string())) for header in headers])
+        if headers
+        else [""] * rows
+    )
 
 
 def _names(one: Side, rows: list[int], id_header: str | None) -> list[str] | None:

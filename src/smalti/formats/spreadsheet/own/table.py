@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.errors import DataError, listed
-from smalti.formats.spreadsheet.cells import filled
+from smalti.formats.spreadsheet.cells import TEXT_SUFFIXES, filled
 from smalti.formats.spreadsheet.own import keys
-from smalti.formats.spreadsheet.own.columns import Column, columns_of, kept
+from smalti.formats.spreadsheet.own.columns import KEY, Column, columns_of, kept
 from smalti.formats.spreadsheet.own.decode import unescaped
 from smalti.schema.categories import Categories
 from smalti.schema.schema import Schema
@@ -120,12 +120,15 @@ def read_table(book: Book, known: Schema | None = None) -> Table | None:
 
     Args:
         book: The file.
-        known: The schema of what was handed out, for a file that has none of its own.
+        known: The schema of what was handed out, for a file that has none of its own. Where it is null, a look at
+            the names of the sheets, or at the head of a text, says whether the rest is read.
 
     Raises:
         DataError: It is one, and damaged.
         SchemaError: It is of another release.
     """
+    if known is None and not _seems_own(book):
+        return None
     pages = [sheet for sheet in _pages(book) if keys.key_column(sheet.header) is not None]
     about = _about(book) or next(filter(None, (keys.about_of(sheet.header) for sheet in pages)), None)
     if about is None or not pages:
@@ -149,6 +152,14 @@ def read_table(book: Book, known: Schema | None = None) -> Table | None:
     cells, found, ignored = _joined(pages, columns, about, file)
     table = Table(file, about, schema, pages, columns, [], cells, ignored, new_words)
     return replace(table, keys=keys.parsed(found, lambda row: (file, table.position(row))))
+
+
+def _seems_own(book: Book) -> bool:
+    if book.location.suffix.lower() not in TEXT_SUFFIXES:
+        return ABOUT in {*book.hidden, *book.sheets}
+    with book.location.open("rb") as file:
+        head = file.read(2 * keys.HEADER_MOST)
+    return KEY.encode() in head.replace(b"\0", b"")  # Excel saves text as UTF-16, too
 
 
 def _pages(book: Book) -> list[Sheet]:
