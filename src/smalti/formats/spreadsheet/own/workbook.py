@@ -6,6 +6,7 @@ digits. Specification: https://learn.microsoft.com/openspecs/office_standards/ms
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +39,7 @@ _NAME_MOST: Final = 31
 _CHUNK: Final = 30_000  # characters of a cell
 EMPTY: Final = '""'  # a text that is empty, as it stands in a cell
 _EXACT_MOST: Final = 2**53
+CREATED: Final = dt.datetime(1980, 1, 1)  # noqa: DTZ001  # XlsxWriter wants none; the same data is the same file
 _WIDE: Final = {"text": 18, "labels": 24, "json": 24, "polygons": 24, "mask": 24, "point": 16}
 
 
@@ -62,6 +64,7 @@ class Workbook:
         xlsxwriter = require("xlsxwriter", EXTRA)
         settings = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
         self._book = xlsxwriter.Workbook(path, settings)
+        self._book.set_properties({"created": CREATED})
         self._bold = self._book.add_format({"bold": True, "bottom": 1})
         self._top = self._book.add_format({"valign": "top"})
         self._pages: dict[str, Any] = {}
