@@ -46,6 +46,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "kitti": {"format": "kitti", "shape": BOXES, "media": "link"},
     "kitti_tracking": {"format": "kitti_tracking", "shape": TRACKS, "media": "link"},
+    "label_studio": {"format": "label_studio"},
     "labelme": {"format": "labelme"},
     "mot": {"format": "mot", "shape": TRACKS, "media": "link"},
     "parquet": {"format": "parquet", "target": "out.parquet"},

@@ -39,6 +39,7 @@ BUILT_IN = MappingProxyType(
         "imagefolder": "smalti.formats.imagefolder:FORMAT",
         "kitti": "smalti.formats.kitti:FORMAT",
         "kitti_tracking": "smalti.formats.kitti.tracking:FORMAT",
+        "label_studio": "smalti.formats.label_studio:FORMAT",
         "labelme": "smalti.formats.labelme:FORMAT",
         "mot": "smalti.formats.mot:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
