@@ -39,6 +39,7 @@ CASES: dict[str, dict[str, Any]] = {
     "createml": {"format": "createml", "shape": BOXES, "media": "link"},
     "cvat": {"format": "cvat"},
     "darknet": {"format": "darknet", "shape": BOXES, "media": "link"},
+    "datumaro": {"format": "datumaro"},
     "dota": {
         "format": "dota",
         "shape": Shape(members=("category", "quad"), category_ids=False),

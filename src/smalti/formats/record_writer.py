@@ -49,6 +49,10 @@ class RecordWriter(Writer[OptionsT]):
     def holds(self, name: str, feature: AnyFeature) -> bool:
         """Whether a column can be written."""
 
+    def holds_member(self, name: str) -> bool:
+        """Whether a member of objects can be written."""
+        return name in self.members
+
     def holds_attribute(self, name: str, feature: features.Value | features.Json) -> bool:
         """Whether an attribute of objects can be written."""
         del name
@@ -82,7 +86,7 @@ class RecordWriter(Writer[OptionsT]):
         wanted = {"id", "image", "split"}
         for name, feature in self.schema.columns.items():
             if isinstance(feature, features.Objects):
-                held = [member for member in feature.members if member in self.members]
+                held = [member for member in feature.members if self.holds_member(member)]
                 held += [n for n, f in feature.attributes.items() if self.holds_attribute(n, f)]
                 wanted |= (
                     {name, *(f"{name}.{member}" for member in held)} if self.holds(name, feature) else set()
@@ -187,6 +191,12 @@ def united_table(fields: dict[str, features.Objects]) -> tuple[Categories, list[
         Loss(code="categories.united", field=name, kind="change", count=1, reason=why, example=name)
         for name in others
     ]
+
+
+def object_field(schema: Schema) -> str | None:
+    """The field of objects that is written where there is a place for one: ``objects``, or the only one; else null."""
+    names = schema.of_kind(features.Objects)
+    return "objects" if "objects" in names else names[0] if len(names) == 1 else None
 
 
 def one_loss(code: str, field: str, kind: LossKind, reason: str, example: str) -> Loss:

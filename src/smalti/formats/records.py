@@ -45,6 +45,7 @@ class RecordFile:
         items: The records, still text.
         split: The split of all of them; null where records say it, or there is none.
         folder: What of the images' paths only says their split, ``train/``: ids are without it.
+        context: What the format needs of the file to read its records.
     """
 
     place: Location
@@ -52,6 +53,7 @@ class RecordFile:
     items: Sequence[Any]
     split: str | None = None
     folder: str = ""
+    context: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

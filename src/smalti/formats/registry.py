@@ -35,6 +35,7 @@ BUILT_IN = MappingProxyType(
         "createml": "smalti.formats.createml:FORMAT",
         "cvat": "smalti.formats.cvat:FORMAT",
         "darknet": "smalti.formats.yolo.darknet:FORMAT",
+        "datumaro": "smalti.formats.datumaro:FORMAT",
         "dota": "smalti.formats.dota:FORMAT",
         "imagefolder": "smalti.formats.imagefolder:FORMAT",
         "kitti": "smalti.formats.kitti:FORMAT",
