@@ -39,6 +39,7 @@ CASES: dict[str, dict[str, Any]] = {
     "createml": {"format": "createml", "shape": BOXES, "media": "link"},
     "cvat": {"format": "cvat"},
     "darknet": {"format": "darknet", "shape": BOXES, "media": "link"},
+    "datumaro": {"format": "datumaro"},
     "dota": {
         "format": "dota",
         "shape": Shape(members=("category", "quad"), category_ids=False),
@@ -46,6 +47,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "kitti": {"format": "kitti", "shape": BOXES, "media": "link"},
     "kitti_tracking": {"format": "kitti_tracking", "shape": TRACKS, "media": "link"},
+    "label_studio": {"format": "label_studio"},
     "labelme": {"format": "labelme"},
     "mot": {"format": "mot", "shape": TRACKS, "media": "link"},
     "parquet": {"format": "parquet", "target": "out.parquet"},
