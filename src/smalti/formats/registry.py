@@ -31,6 +31,7 @@ GROUP = "smalti.formats"
 
 BUILT_IN = MappingProxyType(
     {
+        "cityscapes": "smalti.formats.cityscapes:FORMAT",
         "coco": "smalti.formats.coco:FORMAT",
         "createml": "smalti.formats.createml:FORMAT",
         "cvat": "smalti.formats.cvat:FORMAT",
@@ -42,6 +43,7 @@ BUILT_IN = MappingProxyType(
         "kitti_tracking": "smalti.formats.kitti.tracking:FORMAT",
         "label_studio": "smalti.formats.label_studio:FORMAT",
         "labelme": "smalti.formats.labelme:FORMAT",
+        "mask_pairs": "smalti.formats.mask_pairs:FORMAT",
         "mot": "smalti.formats.mot:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
