@@ -67,6 +67,7 @@ CASES: dict[str, dict[str, Any]] = {
         "format": "pascal_voc",
         "shape": Shape(members=("category", "bbox", "mask"), category_ids=False),
     },
+    "sagemaker": {"format": "sagemaker", "media": "link"},
     "supervisely": {"format": "supervisely"},
     "via": {"format": "via", "media": "link"},
     "yolo": {"format": "yolo", "shape": BOXES, "media": "link", "options": {"task": "detect"}},

@@ -47,6 +47,7 @@ BUILT_IN = MappingProxyType(
         "mot": "smalti.formats.mot:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
+        "sagemaker": "smalti.formats.sagemaker:FORMAT",
         "spreadsheet": "smalti.formats.spreadsheet:FORMAT",
         "supervisely": "smalti.formats.supervisely:FORMAT",
         "via": "smalti.formats.via:FORMAT",
