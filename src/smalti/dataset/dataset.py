@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from smalti._extras import require
-from smalti.dataset import build, columns, objects, rows, text
+from smalti.dataset import build, columns, leaves, objects, rows, text
 from smalti.dataset.digest import digest
 from smalti.dataset.doors import Doors
 from smalti.dataset.mapped import mapped
@@ -268,9 +268,19 @@ class Dataset(Doors):
         """All rows as one Arrow table, with the schema in its metadata."""
         return self._source.read(self.schema.arrow)
 
-    def to_batches(self, max_rows: int | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows part by part."""
-        return self._source.batches(max_rows)
+    def to_batches(
+        self, max_rows: int | None = None, fields: Iterable[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows part by part.
+
+        Args:
+            max_rows: How many a batch has at the most; null: as many as come.
+            fields: Columns, and members of objects by their dotted names (``objects.bbox``): files are not read for
+                others. Null: all.
+        """
+        if fields is None:
+            return self._source.batches(max_rows)
+        return leaves.batches(self._source, self.schema.project(set(fields)), max_rows)
 
     def load(self) -> Dataset:
         """The same dataset in memory."""
