@@ -21,6 +21,13 @@ class Doors:
 
         return write(self, target, format, **options)  # type: ignore[arg-type]  # it is a dataset
 
+    @property
+    def plot(self) -> Any:
+        """Plots of the dataset, each a method that gives a matplotlib figure; see `smalti.view.plots.plots.Plots`."""
+        from smalti.view.plots.plots import Plots
+
+        return Plots(self)  # type: ignore[arg-type]  # it is a dataset
+
     def localize(self, folder: Any, *, progress: bool | None = None) -> Any:
         """The same dataset with its images brought to a folder of this machine; see `smalti.store.localize`."""
         from smalti.store.localize import localize
