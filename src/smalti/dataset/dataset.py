@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from smalti._extras import require
-from smalti.dataset import build, columns, leaves, objects, rows, text
+from smalti.dataset import build, columns, glance, leaves, objects, rows, text
 from smalti.dataset.digest import digest
 from smalti.dataset.doors import Doors
 from smalti.dataset.mapped import mapped
@@ -154,6 +154,10 @@ class Dataset(Doors):
 
     def __repr__(self) -> str:
         return text.describe(self)
+
+    def glance(self, n: int = 8) -> list[Sample]:
+        """At most so many samples, evenly over all; of a scan with conditions or changes the first ones."""
+        return glance.some(self._source, self.schema, n)
 
     def digest(self) -> str:
         """SHA-256 of the logical content: the dataset's name everywhere; see docs/design/digest.md."""

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from smalti.errors import SchemaError, listed
 from smalti.schema import features
+from smalti.schema.doors import Shown
 from smalti.schema.features import AnyFeature, Feature
 from smalti.schema.types import canonical
 
@@ -25,7 +26,7 @@ SCHEMA_VERSION: Final = 1
 METADATA_KEY = b"smalti"
 
 
-class Schema(BaseModel):
+class Schema(Shown, BaseModel):
     """The columns of a dataset and what is known of it as a whole.
 
     Attributes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smalti.view.palette import Colour
+import numpy as np
+
 from smalti.view.strokes import closed, dots, fill, frame, stain, stroke
 from smalti.view.text import Plates, plate
 
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
 
     from smalti.view.marks import Mark
 
-PAPER: Colour = (250, 250, 248)
-TEXT: Colour = (40, 40, 40)
-FAINT: Colour = (110, 110, 110)
-CAPTION_LINES = 4  # of one caption
+TAIL_PIECES = 5  # of growing width
 
 
 def unit(size: tuple[int, int]) -> float:
@@ -44,7 +42,7 @@ def draw_marks(image: Image, marks: Sequence[Mark]) -> Image:
     """
     out = image.copy()
     measure = unit(image.size)
-    width = max(1.4, 2.0 * measure)
+    width = max(2.0, 2.2 * measure)
     ordered = sorted(marks, key=lambda mark: -mark.area)
     for mark in ordered:
         _area(out, mark, width)
@@ -81,10 +79,38 @@ def _lines(image: Image, mark: Mark, width: float) -> None:
     if mark.lines:
         stroke(image, mark.lines, mark.rgb, width, dashed=mark.second)
     if mark.box is not None:
-        left, top, right, bottom = mark.box
         if mark.second:
-            stroke(image, [_rectangle(mark.box, image.size)], mark.rgb, width, dashed=True)
+            left, top, right, bottom = within(mark.box, image.size, width)
+            ring = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+            stroke(image, [closed(ring)], mark.rgb, width, dashed=True)
         else:
-            frame(image, (left, top, right, bottom), mark.rgb, width)
+            frame(image, mark.box, mark.rgb, width)
     if mark.bones:
         stroke(image, mark.bones, mark.rgb, width)
+
+
+def within(
+    box: tuple[float, float, float, float], size: tuple[int, int], width: float
+) -> tuple[float, float, float, float]:
+    """A box whose lines of that width lie inside of the picture where it touches the border or leaves it."""
+    half = width / 2
+    left, top, right, bottom = box
+    return (
+        max(left, half),
+        max(top, half),
+        min(right, size[0] - half),
+        min(bottom, size[1] - half),
+    )
+
+
+def _tail(image: Image, mark: Mark, width: float) -> None:
+    """The way of a track up to where it is now: the older the thinner."""
+    way = mark.tail
+    if way is None or len(way) < 2:
+        return
+    steps = len(way) - 1
+    pieces = min(TAIL_PIECES, steps)
+    cuts = [round(piece * steps / pieces) for piece in range(pieces + 1)]
+    for piece in range(pieces):
+        part = way[cuts[piece] : cuts[piece + 1] + 1]
+        stroke(image, [part], mark.rgb, width * (0.4 + 0.6 * (piece + 1) / pieces))

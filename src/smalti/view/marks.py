@@ -172,7 +172,7 @@ class _Columns:
         if "bbox" not in self.objects.feature.members:
             return [None] * len(self.objects)
         sides = self.picture.boxes(self.objects.bbox)
-        known = np.isfinite(sides).all(axis=1).tolist()
+        known = np.isfinite(sides.sum(axis=1)).tolist()
         return [tuple(box) if there else None for box, there in zip(sides.tolist(), known, strict=True)]
 
     def _masks(self) -> list[NDArray[np.bool_] | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,8 +52,8 @@ class Picture:
         """Points ``(k, 2)`` of the frame on the picture."""
         width, height = self.frame
         x, y = points[:, 0], points[:, 1]
-        turned = {5: (y, x), 6: (height - y, x), 7: (height - y, width - x), 8: (y, width - x)}
-        return np.stack(turned.get(self.turn, (x, y)), axis=1) * self.scale
+        ways = {5: (y, x), 6: (height - y, x), 7: (height - y, width - x), 8: (y, width - x)}
+        return np.stack(ways.get(self.turn, (x, y)), axis=1) * self.scale
 
     def boxes(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Boxes xywh ``(n, 4)`` of the frame as left, top, right, bottom on the picture."""
@@ -63,13 +63,7 @@ class Picture:
 
     def pixels(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """A label image ``(height, width)`` of the frame on the picture: each pixel takes the nearest one's value."""
-        turned = {
-            5: lambda: pixels.T,
-            6: lambda: np.rot90(pixels, -1),
-            7: lambda: np.rot90(pixels, 2).T,
-            8: lambda: np.rot90(pixels),
-        }
-        upright = turned.get(self.turn, lambda: pixels)()
+        upright = turned(pixels, self.turn)
         shape = self.image.height, self.image.width
         if upright.shape == shape or not upright.size:
             return upright
@@ -83,14 +77,31 @@ class Picture:
         return out
 
 
-def opened(sample: Sample, root: Location | None, *, size: int | None = None, fetch: bool = True) -> Picture:
+def turned(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
+    """A label image ``(height, width)`` of the stored picture as the upright one has it, for a sideways turn."""
+    if turn == 5:
+        return pixels.T
+    if turn == 7:
+        return np.rot90(pixels, 2).T
+    return np.rot90(pixels, {6: -1, 8: 1}.get(turn, 0))
+
+
+def opened(
+    sample: Sample,
+    root: Location | None,
+    *,
+    size: int | tuple[int, int] | None = None,
+    least: int = 1,
+    fetch: bool = True,
+) -> Picture:
     """The picture of a sample.
 
     Args:
         sample: Its image's own bytes come first, then the file below the root.
         root: Where paths are relative to; null while unknown.
-        size: Its longer side becomes at most so many pixels; null: as it is. Large JPEGs are decoded no larger
-            than that needs.
+        size: Its longer side, or its width and height, become at most so many pixels; null: as it is. Large JPEGs
+            are decoded no larger than that needs.
+        least: A picture whose longer side has fewer pixels is enlarged by a whole number.
         fetch: Whether a picture of another machine is fetched.
 
     Raises:
@@ -100,7 +111,14 @@ def opened(sample: Sample, root: Location | None, *, size: int | None = None, fe
     """
     body = read(sample, root, fetch=fetch)
     named = {"file": sample.image.path or sample.id, "sample": sample.id}
-    return decoded(body, _stated(sample), size, named)
+    picture = decoded(body, _stated(sample), size, named)
+    times = least // max(picture.image.size)
+    if times < 2:
+        return picture
+    from PIL import Image as PilImage
+
+    large = (picture.image.width * times, picture.image.height * times)
+    return replace(picture, image=picture.image.resize(large, PilImage.Resampling.NEAREST))
 
 
 def _stated(sample: Sample) -> tuple[int, int] | None:
@@ -139,7 +157,12 @@ def located(path: str, root: Location | None, sample: str, *, fetch: bool = True
     return place
 
 
-def decoded(body: bytes, stated: tuple[int, int] | None, size: int | None, named: dict[str, str]) -> Picture:
+def decoded(
+    body: bytes,
+    stated: tuple[int, int] | None,
+    size: int | tuple[int, int] | None,
+    named: dict[str, str],
+) -> Picture:
     """A picture from its bytes, in the frame of that size; see `opened`."""
     from PIL import Image as PilImage
     from PIL import ImageOps
@@ -149,8 +172,9 @@ def decoded(body: bytes, stated: tuple[int, int] | None, size: int | None, named
             warnings.simplefilter("ignore", PilImage.DecompressionBombWarning)
             stored: Image = PilImage.open(io.BytesIO(body))
             orientation = stored.getexif().get(headers.ORIENTATION, 1)
+            sideways = orientation in SIDEWAYS
             whole = stored.size
-            shrunk = _shrunk(whole, size)
+            shrunk = _shrunk(whole, size, sideways=sideways)
             if shrunk != whole:
                 stored.draft("RGB", shrunk)
             image = ImageOps.exif_transpose(stored)
@@ -159,7 +183,6 @@ def decoded(body: bytes, stated: tuple[int, int] | None, size: int | None, named
         if isinstance(error, SmaltiError):
             raise
         raise DataError(f"cannot be read as a picture: {error}", **named) from error
-    sideways = orientation in SIDEWAYS
     if shrunk != whole:
         target = shrunk[::-1] if sideways else shrunk
         upright = upright.resize(target, PilImage.Resampling.LANCZOS, reducing_gap=2)
@@ -168,10 +191,12 @@ def decoded(body: bytes, stated: tuple[int, int] | None, size: int | None, named
     return Picture(upright, stated or own, orientation if lying else 1)
 
 
-def _shrunk(whole: tuple[int, int], size: int | None) -> tuple[int, int]:
-    if size is None or max(whole) <= size:
+def _shrunk(whole: tuple[int, int], size: int | tuple[int, int] | None, *, sideways: bool) -> tuple[int, int]:
+    if size is None:
         return whole
-    return max(1, round(whole[0] * size / max(whole))), max(1, round(whole[1] * size / max(whole)))
+    room = (size, size) if isinstance(size, int) else size[::-1] if sideways else size
+    share = min(room[0] / whole[0], room[1] / whole[1])
+    return whole if share >= 1 else (max(1, round(whole[0] * share)), max(1, round(whole[1] * share)))
 
 
 def _rgb(image: Image) -> Image:
