@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from smalti.schema.doors import Shown
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CACHE_BYTES = 10 * 2**30
 
 
-class Doors:
+class Doors(Shown):
     """The methods of `smalti.Dataset` that lead to higher rooms."""
 
     __slots__ = ()

@@ -17,6 +17,7 @@ from smalti.errors import SchemaError, listed
 from smalti.schema import features
 from smalti.schema.doors import Shown
 from smalti.schema.features import AnyFeature, Feature
+from smalti.schema.text import fact, notes
 from smalti.schema.types import canonical
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ class Schema(Shown, BaseModel):
     media_root: str | None = None
     id_has_split: bool = False
     extra: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        lines = [f"  {name}: {feature.kind}, {fact(feature)}" for name, feature in self.columns.items()]
+        return "\n".join([f"Schema({len(lines)} columns)", *lines, *(f"  {line}" for line in notes(self))])
+
+    __str__ = __repr__
 
     @property
     def arrow(self) -> pa.Schema:
