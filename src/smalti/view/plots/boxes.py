@@ -92,13 +92,15 @@ def draw_sizes(sizes: Sizes) -> Figure:
     size.set_ylabel("boxes")
     _histogram(ratio, -RATIO, sizes.ratio)
     ratio.axvline(1, color=style.MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
-    ratio.xaxis.set_major_formatter(_ratio_name)
-    style.facts(ratio, f"median {_median(-RATIO, sizes.ratio):.2g} : 1")
+    ratio.xaxis.set_major_formatter(_ratio)
+    style.facts(ratio, f"median {_ratio(_median(-RATIO, sizes.ratio))}")
     ratio.set_xlabel("width : height")
     return drawn
 
 
 def _draw_sides(ax: Axes, sizes: Sizes) -> None:
+    from matplotlib.colors import LogNorm
+
     step = min(_merged(sizes.boxes), 2)
     cells = sizes.sides.reshape(-1, step, len(sizes.sides) // step, step).sum(axis=(1, 3))
     edges = 2.0 ** (LOW + np.arange(len(cells) + 1) * step / COARSE)
@@ -106,13 +108,13 @@ def _draw_sides(ax: Axes, sizes: Sizes) -> None:
     counts = np.ma.masked_equal(cells[x, y].T, 0)
     ax.set(xscale="log", yscale="log")
     ax.pcolormesh(edges[x.start : x.stop + 1], edges[y.start : y.stop + 1], counts, cmap=style.heat(),
-                  norm="log" if counts.max() > 1 else "linear", rasterized=True)  # fmt: skip
+                  norm=LogNorm(0.5, counts.max()), rasterized=True)  # fmt: skip
     for axis in (ax.xaxis, ax.yaxis):
         _powers(axis)
     rest = [
         f"{style.number(n)} {what}" for n, what in ((sizes.flat, "flat"), (sizes.without, "without box")) if n
     ]
-    style.facts(ax, f"{style.number(sizes.boxes)} boxes", *rest)
+    style.facts(ax, style.many(sizes.boxes, "box", "boxes"), *rest)
     ax.set(xlabel="width in pixels", ylabel="height in pixels")
 
 
@@ -121,7 +123,7 @@ def _powers(axis: object) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     axis.set_major_locator(LogLocator(base=2, numticks=7))  # type: ignore[attr-defined]
-    axis.set_major_formatter(FuncFormatter(style.brief))  # type: ignore[attr-defined]
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # type: ignore[attr-defined]
     axis.set_minor_locator(NullLocator())  # type: ignore[attr-defined]
     axis.set_minor_formatter(NullFormatter())  # type: ignore[attr-defined]
     axis.set_tick_params(length=0)  # type: ignore[attr-defined]
@@ -155,8 +157,8 @@ def _merged(things: int) -> int:
     return 4 if things < 500 else 2 if things < 5000 else 1
 
 
-def _ratio_name(value: float, _: object = None) -> str:
-    return f"{value:g}:1" if value >= 1 else f"1:{1 / value:g}"
+def _ratio(value: float, _: object = None) -> str:
+    return f"{value:.3g}:1" if value >= 1 else f"1:{1 / value:.3g}"
 
 
 class Centres:
@@ -199,7 +201,7 @@ class Centres:
 
 @style.drawing
 def draw_centres(centres: Centres) -> Figure:
-    """A map of the mean image: the lighter, the more boxes have their centre there."""
+    """A map of the mean image: the darker, the more boxes have their centre there."""
     title = "Where the centres of boxes lie"
     if not centres.cells.any():
         return style.nothing(title, "no boxes on images whose size is known")
@@ -229,5 +231,5 @@ def draw_centres(centres: Centres) -> Figure:
     bar.ax.tick_params(length=0)
     rest = ((centres.outside, "outside of their image"), (centres.unknown, "unknown"))
     facts = [f"{style.number(n)} {what}" for n, what in rest if n]
-    style.facts(ax, f"{style.number(total)} centres", *facts)
+    style.facts(ax, style.many(int(total), "centre"), *facts)
     return drawn

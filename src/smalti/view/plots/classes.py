@@ -110,71 +110,72 @@ def draw_balance(
     unit = balance.column.unit if by == "objects" else "samples"
     title = f"{unit.capitalize()} by class"
     used = counts.sum(axis=1) > 0
-    splits = [name for name, some in zip(balance.splits, used, strict=True) if some]
-    counts = counts[used]
+    splits = [
+        style.label(name, 16, "no split") for name, some in zip(balance.splits, used, strict=True) if some
+    ]
+    counts, splits = _few(counts[used], splits)
     if not counts.size:
         return style.nothing(title, f"no {unit} yet")
     total = counts[:, :-1].sum(axis=0)
     order = np.argsort(-total, kind="stable")
     shown, rest = order[:top], order[top:]
     names = [style.label(balance.column.categories.values[code]) for code in shown]
-    columns = [counts[:, shown]]
-    for cells, name in (
-        (counts[:, rest].sum(axis=1), f"{len(rest):,} more classes"),
-        (counts[:, -1], "no class"),
-    ):
-        if cells.sum():
-            columns.append(cells[:, None])
-            names.append(name)
-    matrix = np.concatenate(columns, axis=1)
+    others = np.stack([counts[:, rest].sum(axis=1), counts[:, -1]], axis=1)
+    there = others.sum(axis=0) > 0
+    matrix = np.concatenate([counts[:, shown], others[:, there]], axis=1)
+    names += [name for name, some in zip((_more(len(rest)), "no class"), there, strict=True) if some]
     row = 0.23 if len(names) <= 50 else 0.17
-    drawn, (ax,) = style.figure(title, (8.0, 1.5 + row * max(len(names), 4)))
+    drawn, (ax,) = style.figure(title, (8.0, 1.4 + row * max(len(names), 2)))
+    empty = int((total == 0).sum())
+    counted = f"{style.many(int(counts.sum()), unit[:-1])} of {style.many(len(total), 'class', 'classes')}"
+    style.facts(ax, counted + (f", {empty:,} unused" if empty else ""))
     if style.counts_axis(ax, "x", matrix.sum(axis=0).tolist(), log=log):
         _dots(ax, matrix, splits)
     else:
         _bars(ax, matrix, splits)
+    if splits != ["no split"]:
+        style.legend(ax)
     style.names_axis(ax, names)
-    empty = int((total == 0).sum())
-    style.facts(
-        ax,
-        f"{style.number(counts.sum())} {unit} of {len(total):,} classes"
-        + (f", {empty:,} unused" if empty else ""),
-    )
     return drawn
 
 
-def _colours(splits: Sequence[str | None]) -> list[tuple[str, str]]:
-    every = style.SERIES * (len(splits) // len(style.SERIES) + 1)
-    return [(style.label(name, 16, "no split"), colour) for name, colour in zip(splits, every, strict=False)]
+def _more(classes: int) -> str:
+    return style.many(classes, "more class", "more classes")
 
 
-def _bars(ax: Axes, matrix: Ints, splits: Sequence[str | None]) -> None:
+def _few(counts: Ints, splits: list[str]) -> tuple[Ints, list[str]]:
+    """As many splits as there are colours; the smallest become one, which is grey."""
+    if len(splits) <= len(style.SERIES):
+        return counts, splits
+    order = np.argsort(-counts.sum(axis=1), kind="stable")
+    kept, rest = np.sort(order[: len(style.SERIES) - 1]), order[len(style.SERIES) - 1 :]
+    names = [*(splits[place] for place in kept), f"{len(rest):,} more splits"]
+    return np.concatenate([counts[kept], counts[rest].sum(axis=0, keepdims=True)]), names
+
+
+def _bars(ax: Axes, matrix: Ints, splits: Sequence[str]) -> None:
     left = np.zeros(matrix.shape[1])
-    for cells, (name, colour) in zip(matrix, _colours(splits), strict=True):
+    for cells, name, colour in zip(matrix, splits, style.SERIES, strict=False):
         ax.barh(range(len(cells)), cells, left=left, height=0.72, color=colour, label=name)
         left += cells
     for y, value in enumerate(left):
         ax.annotate(style.number(value), (value, y), (3, 0), textcoords="offset points", va="center",
                     fontsize=7.5, color=style.MUTED)  # fmt: skip
     ax.set_xlim(0, max(left.max(), 1) * 1.1)
-    if splits != [None]:
-        style.legend(ax)
 
 
-def _dots(ax: Axes, matrix: Ints, splits: Sequence[str | None]) -> None:
+def _dots(ax: Axes, matrix: Ints, splits: Sequence[str]) -> None:
     rows = np.arange(matrix.shape[1])
     most = matrix.max(axis=0)
     least = max(0.7, matrix[matrix > 0].min() / 1.5)
     ax.hlines(rows, least, np.maximum(most, least), color=style.GRID, linewidth=1.6, zorder=1)
-    for cells, (name, colour) in zip(matrix, _colours(splits), strict=True):
+    for cells, name, colour in zip(matrix, splits, style.SERIES, strict=False):
         there = cells > 0
         ax.scatter(cells[there], rows[there], s=24, color=colour, label=name, zorder=2, linewidths=0)
     for y, value in enumerate(most):
         ax.annotate(style.number(matrix[:, y].sum()), (max(value, least), y), (6, 0), textcoords="offset points",
                     va="center", fontsize=7.5, color=style.MUTED)  # fmt: skip
     ax.set_xlim(least, most.max() * (most.max() / least) ** 0.1)
-    if splits != [None]:
-        style.legend(ax)
 
 
 class Pairs:
@@ -253,7 +254,7 @@ def _rounded(share: Any) -> float:
 
 
 def _shares(ax: Axes, share: Any) -> None:
-    light = _rounded(share) * 0.6
+    light = _rounded(share) * 0.8  # from there white is read better on the blue
     for (row, column), value in np.ndenumerate(share):
         if np.isfinite(value):
             ax.text(column, row, f"{value:.0%}", ha="center", va="center", fontsize=7.5,

@@ -70,6 +70,8 @@ def draw_density(density: Density) -> Figure:
                     textcoords="offset points", ha="right", fontsize=8, color=style.MUTED)  # fmt: skip
     style.counts_axis(ax, "y", body.tolist(), log=False)
     style.counts_axis(ax, "x", [], log=False)
+    if cut < 8:  # few bars need not be broad
+        ax.set_xlim(-0.6, 8)
     ax.grid(visible=False, axis="x")
     ax.spines["left"].set_visible(False)
     ax.set(xlabel="objects" if width == 1 else f"objects, {width} to a bar", ylabel="samples")
@@ -82,7 +84,7 @@ def _facts(density: Density, total: int) -> list[str]:
     objects = int((counts * np.arange(len(counts))).sum())
     middle = int(np.searchsorted(np.cumsum(counts), total / 2))
     mean = f"mean {objects / total:.3g}, median {middle}, {len(counts) - 1:,} at most"
-    facts = [f"{style.number(objects)} objects of {style.number(total)} samples: {mean}"]
+    facts = [f"{style.many(objects, 'object')} of {style.many(total, 'sample')}: {mean}"]
     facts += [f"{style.number(counts[0])} without any"] if counts[0] else []
     facts += [f"{style.number(density.unknown)} not annotated"] if density.unknown else []
     return facts
@@ -128,7 +130,7 @@ def draw_sizes(sizes: Sizes) -> Figure:
     total = int(sizes.images.sum())
     if not total:
         return style.nothing(title, "no image whose size is known")
-    drawn, (ax,) = style.figure(title, (6.6, 5.4))
+    drawn, (ax,) = style.figure(title, (7.2, 5.4))
     width, height = sizes.sizes.T.astype(float)
     low, high = min(width.min(), height.min()) / 1.35, max(width.max(), height.max()) * 1.35
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
@@ -150,7 +152,7 @@ def draw_sizes(sizes: Sizes) -> Figure:
     _pixel_ticks(ax, low, high)
     rest = f"{style.number(sizes.unknown)} unknown" if sizes.unknown else ""
     kinds = f"{len(width):,} sizes" if len(width) > 1 else "one size"
-    style.facts(ax, f"{style.number(total)} images of {kinds}", rest)
+    style.facts(ax, f"{style.many(total, 'image')} of {kinds}", rest)
     ax.set(xlabel="width in pixels", ylabel="height in pixels")
     return drawn
 
@@ -165,8 +167,8 @@ def _name_sizes(ax: Axes, sizes: Sizes) -> None:
         for w, h in [sizes.sizes[place]]
     ]
     if lines:
-        ax.text(0.03, 0.97, "\n".join(lines), transform=ax.transAxes, va="top", fontsize=8, color=style.INK,
-                linespacing=1.45)  # fmt: skip
+        ax.text(1.04, 1.0, "\n".join(lines), transform=ax.transAxes, va="top", fontsize=8.5, color=style.INK,
+                linespacing=1.6)  # fmt: skip
 
 
 def _pixel_ticks(ax: Axes, low: float, high: float) -> None:

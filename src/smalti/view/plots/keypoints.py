@@ -86,7 +86,7 @@ def draw_visibility(visibility: Visibility) -> Figure:
         known = code < len(visibility.categories)
         name = style.label(visibility.categories.values[code] if known else None, none="no class")
         objects = int(visibility.counts[code].sum(axis=1).max())
-        style.facts(ax, f"{name}: {style.number(objects)} objects with keypoints")
+        style.facts(ax, f"{name}: {style.many(objects, 'object')} with keypoints")
     style.legend(axes[0])
     return drawn
 

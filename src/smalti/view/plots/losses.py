@@ -59,5 +59,5 @@ def draw_losses(report: Report, *, top: int = 40) -> Figure:
     hidden = f", and {len(every) - top:,} more" if len(every) > top else ""
     verb = "would be written" if report.dry_run else "written"
     fate = "" if read else f", {style.number(report.objects_written)} {verb}"
-    ax.set_xlabel(f"{style.number(report.objects_read)} objects read{fate}{hidden}")
+    ax.set_xlabel(f"{style.many(report.objects_read, 'object')} read{fate}{hidden}")
     return drawn

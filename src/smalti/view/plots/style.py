@@ -170,6 +170,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def many(count: int, one: str, more: str = "") -> str:
+    """A count and what is counted: 1 box, 2 boxes."""
+    return f"{number(count)} {one if count == 1 else more or one + 's'}"
+
+
 def brief(value: float, _: object = None) -> str:
     """A count as an axis has it: 20k, 1.5M."""
     for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -224,11 +229,16 @@ def facts(ax: Axes, *parts: str, inches: float = 8.0) -> None:
 
 
 def legend(ax: Axes, columns: int = 4) -> None:
-    """What the colours mean, above the panel at its right."""
+    """What the colours mean, above the panel at its right; below its facts where both are too long for one line."""
     handles, names = ax.get_legend_handles_labels()
+    columns = min(columns, len(names))
     if handles:
+        said = ax.get_title(loc="left")
+        letters = max(map(wide, said.split("\n"))) + columns * (max(map(wide, names)) + 4)
+        if letters > 6 * LETTERS or len(names) > columns:
+            ax.set_title(said, loc="left", pad=10 + 15 * -(-len(names) // columns))
         ax.legend(
-            handles, names, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=min(columns, len(names)),
+            handles, names, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=columns,
             borderaxespad=0.2, handlelength=0.9, handleheight=0.9, columnspacing=1.2, handletextpad=0.4,
         )  # fmt: skip
 

@@ -150,15 +150,16 @@ def draw_tracks(dataset: Dataset, field: str | None = None, video: str | None = 
     lives = Lives(dataset.schema, field, chosen)
     counting.count(dataset, [lives])
     runs = _runs(lives.seen)
-    drawn, (above, below) = style.figure(title, (8.0, 3.6 + 0.095 * min(runs.count, LINES)), (2, 1),
-                                         height_ratios=(1.2 + 0.06 * min(runs.count, LINES), 1))  # fmt: skip
-    _draw_lives(above, runs, spans.columns.feature.categories.values)
+    drawn, (above, below) = style.figure(title, (8.0, 4.0 + 0.095 * min(runs.count, LINES)), (2, 1),
+                                         height_ratios=(1.0 + 0.06 * min(runs.count, LINES), 1))  # fmt: skip
     more = (
         f"; of {len(videos):,} videos the one with most tracks" if len(videos) > 1 and video is None else ""
     )
     hidden = f", the first {LINES}" if runs.count > LINES else ""
     where = f"in {style.label(chosen, 36)}" if chosen is not None else ""
-    style.facts(above, f"{style.number(runs.count)} tracks {where}{hidden}{more}".replace("  ", " "))
+    parts = (style.many(runs.count, "track"), where)
+    style.facts(above, " ".join(part for part in parts if part) + hidden + more)
+    _draw_lives(above, runs, spans.columns.feature.categories.values)
     _draw_lengths(below, spans)
     return drawn
 
@@ -243,5 +244,5 @@ def _draw_lengths(ax: Axes, spans: Spans) -> None:
     style.counts_axis(ax, "y", counts[counts > 0].tolist(), log=False)
     ax.spines["left"].set_visible(False)
     ax.set(xlabel="frames from first to last", ylabel="tracks")
-    style.facts(ax, f"{style.number(len(length))} tracks: median {np.median(length):,.0f} frames, {most:,} at most",
-                f"{style.number(gaps)} are not seen on every frame")  # fmt: skip
+    style.facts(ax, f"{style.many(len(length), 'track')}: median {np.median(length):,.0f} frames, {most:,} at most",
+                f"{style.number(gaps)} not seen on every frame")  # fmt: skip
