@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import hashlib
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,14 @@ import numpy as np
 import openpyxl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import smalti as sm
 from smalti.errors import DataError, OptionError
 from smalti.schema import features
+from smalti.schema.build import list_column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -371,3 +375,37 @@ def test_read__a_newer_table_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="found a table of version 2, expected 1; update smalti"):
         sm.read(changed(tmp_path, sm.read(STREET), change))
+
+
+# Any dataset
+
+_WORDS = ["cat", "a; b", "[x", "dog", " blank ", "=1", '"', "cat; dog"]
+_LABEL = st.none() | st.integers(0, len(_WORDS) - 1)
+_TAG = st.tuples(st.integers(0, len(_WORDS) - 1), st.none() | st.floats(0, 1))
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(_LABEL, st.none() | st.lists(_TAG, max_size=3)), min_size=1, max_size=4),
+    st.sampled_from(["xlsx", "csv"]),
+)
+def test_classes__of_any_dataset_come_back(rows: list[tuple[int | None, Any]], suffix: str) -> None:
+    table = sm.Categories.of(_WORDS)
+    one, many = (features.Classification(categories=table, multi=multi) for multi in (False, True))
+    flat = [tag for _, tags in rows for tag in tags or ()]
+    struct = pa.StructArray.from_arrays(
+        [
+            table.encode(np.array([tag[0] for tag in flat], np.int32)),
+            pa.array([tag[1] for tag in flat], pa.float64()),
+        ],
+        fields=list(many.arrow.value_type),
+    )
+    lengths = np.array([len(tags or ()) for _, tags in rows])
+    tags = list_column(struct, lengths, np.array([tags is None for _, tags in rows]))
+    ds = plain(len(rows))
+    ds = ds.with_column("label", table.encode(pa.array([label for label, _ in rows], pa.int32())), one)
+    ds = ds.with_column("tags", tags, many)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / f"a.{suffix}"
+        ds.write(place, on_loss="error")
+        assert sm.read(place).digest() == ds.digest()
