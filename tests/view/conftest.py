@@ -21,7 +21,7 @@ from smalti.view import text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "view"
+GOLDEN = Path(__file__).parent / "golden"
 FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 REWRITE = (
     "SMALTI_REWRITE_GOLDEN"  # set: pictures are written, not compared; look at them before they are committed
@@ -131,7 +131,7 @@ def look(browser: Any) -> Iterator[Callable[..., Shown]]:
 
 @pytest.fixture
 def golden(tmp_path: Path) -> Callable[..., None]:
-    """Compare a picture with that of the name below tests/golden/view."""
+    """Compare a picture with that of the name below tests/view/golden."""
 
     def compare(picture: Image.Image, name: str, *, tolerance: float, worst: float, slack: int = 0) -> None:
         """Means of 4 x 4 pixels differ by `worst` of 255 at most, by `tolerance` on average; sides by `slack`."""
