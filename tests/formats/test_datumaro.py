@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from smalti.errors import DataError, EmptySourceError
 from smalti.geometry import rle
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "datumaro"
+JUDGE = Path(__file__).parents[1] / "judges" / "datumaro_judge.py"
 CATEGORIES = {
     "label": {
         "labels": [
@@ -264,3 +267,23 @@ def test_write__classes_of_pictures_that_no_object_has_are_reported(tmp_path: Pa
     whole = sm.Dataset.from_arrow(table, schema=dataset.schema.with_columns(columns))
     report = whole.write(tmp_path / "out", format="datumaro", media="none", on_loss="ignore")
     assert [(loss.code, loss.field) for loss in report.losses] == [("field.dropped", "label")]
+
+
+def test_judge__datumaro_reads_what_is_written(tmp_path: Path) -> None:
+    parts = [given for given, _ in SHAPES if given["type"] != "cuboid_3d"]
+    parts.append(annotation("mask", rle={"counts": "063L000004", "size": [5, 6]}, group=3))
+    parts.append(annotation("bbox", bbox=[0, 0, 6, 5], group=3, label_id=2, attributes={"score": 0.5}))
+    sm.read(saved(tmp_path, *parts)).write(tmp_path / "out", format="datumaro", media="none", on_loss="error")
+    command = [os.environ["SMALTI_JUDGE_PYTHON"], "-W", "ignore", JUDGE, tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    verdict = json.loads(done.stdout.splitlines()[-1])
+    assert verdict["labels"] == ["cat", "cat#1", "dog"]
+    (item,) = verdict["items"].values()
+    assert item["size"] == [10, 20]
+    found = {(one["type"], one["label"]): one for one in item["annotations"]}
+    assert len(found) == len(parts)
+    assert found["bbox", "cat"]["bbox"] == [1, 2, 3.5, 4]
+    assert found["polygon", "cat"]["area"] == 12.5
+    assert found["ellipse", "cat"]["bbox"] == [1, 2, 4, 6]
+    assert found["mask", "cat"]["area"] == 18
+    assert found["bbox", "dog"]["attributes"] == {"score": 0.5}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from smalti.formats.label_studio import brush
 from smalti.formats.shares import to_pixels, to_shares
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "label_studio"
+JUDGE = Path(__file__).parents[1] / "judges" / "label_studio_judge.py"
 
 
 @pytest.fixture(scope="module")
@@ -285,3 +288,31 @@ def test_shares__give_back_the_pixels() -> None:
     for whole in (1, 100):
         assert np.array_equal(to_pixels(to_shares(pixels, sides, whole), sides, whole), pixels)
     assert to_shares([64.0, 80.0], [640, 640], 100).tolist() == [10.0, 12.5]
+
+
+def test_judge__the_sdk_reads_what_is_written(tmp_path: Path) -> None:
+    mask = np.zeros((10, 20), np.uint8)
+    mask[2:6, 3:9] = 1
+    points = [[1, 1, 2], [4, 4, 2]]
+    kinds = [
+        {"category": "cat", "bbox": [1, 2, 3, 4]},
+        {"category": "dog", "polygons": [[5, 5, 9, 5, 9, 8]]},
+        {"id": 7, "category": "dog", "mask": mask},
+        {"category": "bird", "bbox": [0, 0, 6, 6], "keypoints": points},
+    ]
+    categories = [
+        *({"name": name} for name in ("dog", "unused", "cat")),
+        {"name": "bird", "keypoints": ("beak", "tail")},
+    ]
+    sample = {"id": "a.png", "image": {"path": "a.png", "width": 20, "height": 10}, "objects": kinds}
+    table = sm.Categories(tuple(sm.Category(**one) for one in categories))
+    sm.Dataset.from_samples([sample], categories=table).write(
+        tmp_path / "out", format="label_studio", media="none"
+    )
+    command = [os.environ["SMALTI_JUDGE_PYTHON"], "-W", "ignore", JUDGE, tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    verdict = json.loads(done.stdout.splitlines()[-1])
+    assert {"cat", "dog", "unused", "bird"} <= set(verdict["categories"])
+    found = {one["label"]: [round(side, 6) for side in one["bbox"]] for one in verdict["found"]}
+    assert found | {"cat": [1, 2, 3, 4], "dog": [5, 5, 4, 3], "bird": [0, 0, 6, 6]} == found
+    assert verdict["brushes"] == {"7": mask.tolist()}

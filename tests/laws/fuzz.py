@@ -50,6 +50,7 @@ CASES: dict[str, dict[str, Any]] = {
         "shape": Shape(members=("category", "quad"), category_ids=False),
         "media": "link",
     },
+    "fiftyone": {"format": "fiftyone"},
     "kitti": {"format": "kitti", "shape": BOXES, "media": "link"},
     "kitti_tracking": {"format": "kitti_tracking", "shape": TRACKS, "media": "link"},
     "label_studio": {"format": "label_studio"},

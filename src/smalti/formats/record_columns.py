@@ -30,7 +30,7 @@ TYPES = {
     frozenset({"str"}): pa.string(),
 }
 LARGEST = 2**63
-WORDS = ("objects", "classes", "captions", "plain")  # kinds of columns, as `Record` calls them
+WORDS = ("objects", "classes", "captions", "masks", "plain")  # kinds of columns, as `Record` calls them
 
 
 @dataclass(slots=True)
@@ -110,14 +110,18 @@ class Survey:
         for name, words in self.classes.items():
             table = _table(tables.get(name), words)
             columns[name] = features.Classification(categories=table, multi=name in self.multi)
+        masks = [name for name, kind in self.kinds.items() if kind == "masks"]
+        columns |= {name: features.Mask(categories=tables.get(name) or Categories()) for name in masks}
         columns |= {name: features.Captions() for name, kind in self.kinds.items() if kind == "captions"}
         columns |= {name: self.columns.get(name) or plain_feature(k) for name, k in self.plain.items()}
         return Schema(columns=columns, splits=splits, media_root=media)
 
     def _feature(self, seen: _Field, table: Categories) -> features.Objects:
+        members = [name for name in seen.names if name in features.OBJECT_MEMBERS]
+        some = set(members) & set(features.GEOMETRY)
         return features.Objects(
             categories=table,
-            members=("category", "bbox", *(name for name in seen.names if name in features.OBJECT_MEMBERS)),
+            members=("category", *members, *(() if some else ("bbox",))),
             attributes={n: self.attributes.get(n) or plain_feature(k) for n, k in seen.kinds.items()},
             id_type="int64" if seen.ids <= {"int"} else "string",
         )
@@ -176,6 +180,8 @@ def _column(name: str, feature: AnyFeature, records: Sequence[Record], schema: S
         return _objects(feature, [record.objects.get(name) for record in records])
     if isinstance(feature, features.Classification):
         return _classes(feature, [record.classes.get(name) for record in records])
+    if isinstance(feature, features.Mask):
+        return pa.array([record.masks.get(name) for record in records], feature.arrow)
     if isinstance(feature, features.Captions):
         made = [
             None

@@ -90,6 +90,7 @@ class Record:
         objects: Fields of objects: a mapping each, as `smalti.schema.values.member` takes members; null: nobody has looked.
         classes: Classes and their scores.
         captions: Sentences with their ids.
+        masks: Label images: a path below the media root, or the bytes of a PNG.
         plain: Single values, JSON ones too.
         faults: Objects that were left out.
         repairs: What reading mended.
@@ -103,6 +104,7 @@ class Record:
     objects: dict[str, list[dict[str, Any]] | None] = field(default_factory=dict)
     classes: dict[str, list[tuple[str, float | None]]] = field(default_factory=dict)
     captions: dict[str, list[tuple[int | None, str]]] = field(default_factory=dict)
+    masks: dict[str, dict[str, Any]] = field(default_factory=dict)
     plain: dict[str, Any] = field(default_factory=dict)
     faults: list[DataError] = field(default_factory=list)
     repairs: list[Loss] = field(default_factory=list)

@@ -38,6 +38,7 @@ BUILT_IN = MappingProxyType(
         "darknet": "smalti.formats.yolo.darknet:FORMAT",
         "datumaro": "smalti.formats.datumaro:FORMAT",
         "dota": "smalti.formats.dota:FORMAT",
+        "fiftyone": "smalti.formats.fiftyone:FORMAT",
         "imagefolder": "smalti.formats.imagefolder:FORMAT",
         "kitti": "smalti.formats.kitti:FORMAT",
         "kitti_tracking": "smalti.formats.kitti.tracking:FORMAT",

@@ -85,11 +85,12 @@ def written(
     points = dict.fromkeys(name for category in table for name in category.keypoints or ())
     for tag, name in labels.items():
         lines.append(f"  <{tag} name={_quoted(name)} toName={_quoted('image')}>")
-        lines += [_label(value, category) for value, category in zip(table.values, table, strict=True)]
-        if tag == POINTS:
-            lines += [
-                f'    <Label value={_quoted(point)} {INDEX}="{place}"/>' for place, point in enumerate(points)
-            ]
+        if (
+            tag == POINTS and points
+        ):  # the names of points alone: labels that are here are no classes to Label Studio
+            lines += [f'    <Label value={_quoted(p)} {INDEX}="{place}"/>' for place, p in enumerate(points)]
+        else:
+            lines += [_label(value, category) for value, category in zip(table.values, table, strict=True)]
         lines.append(f"  </{tag}>")
     for tag, name, choices in controls:
         head = f"  <{tag} name={_quoted(name)} toName={_quoted('image')}"

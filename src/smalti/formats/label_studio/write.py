@@ -216,4 +216,10 @@ class LabelStudioWriter(RecordWriter[LabelStudioOptions]):
         members = {member for feature in self.fields.values() for member in feature.members}
         known = self.own.get("tags", {})
         found = {tag: known.get(kind, [kind])[0] for kind, (tag, needs) in TAGS.items() if needs & members}
-        return found or {"RectangleLabels": "rectangle"}
+        # Points hang on boxes; and classes have to be listed somewhere, used or not.
+        box = (
+            {}
+            if set(found) - {config.POINTS}
+            else {TAGS["rectangle"][0]: known.get("rectangle", ["rectangle"])[0]}
+        )
+        return box | found
