@@ -62,6 +62,17 @@ CASES: dict[str, dict[str, Any]] = {
         "options": {"as_objects": True},
     },
     "mot": {"format": "mot", "shape": TRACKS, "media": "link"},
+    "mots": {
+        "format": "mots",
+        "shape": Shape(members=("category", "mask", "track_id"), category_ids=False),
+        "media": "link",
+    },
+    "mots_pixels": {
+        "format": "mots",
+        "shape": Shape(members=("category", "mask", "track_id"), category_ids=False),
+        "media": "link",
+        "options": {"masks": "png"},
+    },
     "parquet": {"format": "parquet", "target": "out.parquet"},
     "pascal_voc": {"format": "pascal_voc"},
     "pascal_voc_masks": {

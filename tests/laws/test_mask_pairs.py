@@ -20,7 +20,7 @@ def held(dataset: Dataset) -> Dataset:
     table = dataset.categories
     ids = [category.id for category in table]
     values = dict(zip(table.values, ids if None not in ids else range(1, len(ids) + 1), strict=True))
-    return apart(dataset, values.__getitem__, one=True)
+    return apart(dataset, values.__getitem__, one="category")
 
 
 class MaskPairsSuite(FormatSuite):

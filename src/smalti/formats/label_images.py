@@ -57,6 +57,18 @@ def pixels(body: bytes) -> NDArray[Any]:
     return _opened(body)[0]
 
 
+def numbers(body: bytes) -> NDArray[Any]:
+    """The values of a label image ``(height, width)``.
+
+    Raises:
+        DataError: It is no picture, or has colours.
+    """
+    found = pixels(body)
+    if found.ndim != 2:
+        raise DataError("found colours, expected numbers")
+    return found
+
+
 def palette(body: bytes) -> NDArray[np.uint8] | None:
     """The colours of a picture's palette, uint8 ``(n, 3)``; null where it has none."""
     flat = _opened(body)[1]

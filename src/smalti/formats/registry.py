@@ -46,6 +46,7 @@ BUILT_IN = MappingProxyType(
         "labelme": "smalti.formats.labelme:FORMAT",
         "mask_pairs": "smalti.formats.mask_pairs:FORMAT",
         "mot": "smalti.formats.mot:FORMAT",
+        "mots": "smalti.formats.mots:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
         "sagemaker": "smalti.formats.sagemaker:FORMAT",

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def apart(dataset: Dataset, value: Callable[[str], int], *, one: bool = False) -> Dataset:
+def apart(dataset: Dataset, value: Callable[[str], int], *, one: str | None = None) -> Dataset:
     """The dataset with its objects' masks cut so that no two have a pixel in common.
 
     Args:
         dataset: With the members ``category`` and ``mask`` at least.
         value: The number of a class, by which objects are ordered.
-        one: Whether there is one object of a class at most.
+        one: A member whose values no two objects of a sample share.
     """
     table = dataset.categories
     rows = dataset.to_arrow().to_pylist()
@@ -37,8 +37,8 @@ def apart(dataset: Dataset, value: Callable[[str], int], *, one: bool = False) -
             if where is not None:
                 flat[where] = True
             pixels = flat.reshape(width, height).T & free
-            known = {other["category"] for other in kept}
-            if pixels.any() and not (one and item["category"] in known):
+            known = {other[one] for other in kept} if one else set()
+            if pixels.any() and not (one and item[one] in known):
                 free &= ~pixels
                 parts = label_images.segments(pixels)
                 kept.append({**item, "mask": label_images.mask_of(parts.counts[-1], pixels.shape)})
@@ -63,3 +63,14 @@ def in_order(dataset: Dataset, value: Callable[[str], int]) -> Dataset:
     sorted_ = list_column(objects.take(pa.array(order)), lengths, np.asarray(column.is_null()))
     place = table.schema.get_field_index("objects")
     return Dataset.from_arrow(table.set_column(place, table.schema.field(place), sorted_), schema=schema)
+
+
+def numbered(dataset: Dataset) -> Dataset:
+    """The dataset with the track ids that the pixels of MOTS have: 1000 * class + number."""
+    codes = dataset.categories.codes
+    rows = dataset.to_arrow().to_pylist()
+    for row in rows:
+        for number, item in enumerate(row["objects"] or (), 1):
+            item["category"] = codes[item["category"]]
+            item["track_id"] = 1000 * (item["category"] + 1) + number
+    return build(dataset.schema, rows)

@@ -169,9 +169,7 @@ class CityscapesReader(DocumentReader[CityscapesOptions]):
         return found
 
     def _instances(self, body: bytes, image: str) -> Parsed:
-        pixels = label_images.pixels(body)
-        if pixels.ndim != 2:
-            raise DataError("found colours, expected the numbers of instances")
+        pixels = label_images.numbers(body)
         codes = {category.id: category for category in self._known if category.id != -1}
         objects = []
         parts = label_images.segments(pixels)
