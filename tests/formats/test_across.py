@@ -19,7 +19,7 @@ BOXES = [
     if registry.get(name).writer and {"objects.bbox", "*"} & registry.get(name).info.keeps
 ]
 CLASSES = ["traffic light", "cat", "unused", "Ñandú"]
-SEVERAL = ("coco", "cvat", "yolo")  # formats with several cases
+SEVERAL = ("cityscapes", "coco", "cvat", "mask_pairs", "mots", "yolo")  # formats with several cases
 CASES = [
     (GOLDEN / name, name) for name in registry.BUILT_IN if (GOLDEN / name).is_dir() and name not in SEVERAL
 ]

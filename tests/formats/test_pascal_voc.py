@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 import smalti as sm
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "pascal_voc"
+SEGMENTATION = GOLDEN.parent / "pascal_voc_segmentation"
 
 ONE = """<annotation>
   <folder>somewhere</folder><filename>{name}</filename>
@@ -155,3 +159,181 @@ def test_write__what_has_no_place_is_reported(tmp_path: Path) -> None:
         s.id: s.objects.bbox.round(6).tolist() for s in ds
     }
     assert back.splits == ds.splits
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.array(picture)
+
+
+def test_segmentation__of_the_development_kit() -> None:
+    ds = sm.read(SEGMENTATION / "kit")
+    assert ds.report.source_format == "pascal_voc"
+    assert ds.splits == {"train": 1}
+    row = ds.to_arrow().to_pylist()[0]
+    assert row["image"]["path"] == "JPEGImages/2007_000063.jpg"
+    assert row["mask"] == {"path": "SegmentationClass/2007_000063.png", "bytes": None}
+    table = ds.schema.columns["mask"].categories
+    assert [(c.id, c.name, c.color) for c in table][9:13:3] == [
+        (9, "chair", "#c00000"),
+        (12, "dog", "#400080"),
+    ]
+    raw = pixels(SEGMENTATION / "kit" / "SegmentationObject" / "2007_000063.png")
+    dog, chair = row["objects"]
+    assert (dog["category"], chair["category"]) == ("dog", "chair")
+    for number, item in enumerate((dog, chair), 1):
+        runs = sm.geometry.rle.decode_counts([item["mask"]["counts"]])[0]
+        assert (sm.geometry.rle.decode_mask(runs, 375, 500) == (raw == number)).all()
+
+
+def test_segmentation__colours_become_numbers() -> None:
+    ds = sm.read(SEGMENTATION / "colours")
+    row = next(row for row in ds.to_arrow().to_pylist() if row["split"] == "train")
+    with Image.open(io.BytesIO(row["mask"]["bytes"])) as label:
+        assert np.unique(np.array(label)).tolist() == [2]
+    cat, person = row["objects"]
+    assert cat["mask"]["counts"] == b"0X6"
+    assert person["mask"] is None
+
+
+def test_segmentation__classes_alone(tmp_path: Path) -> None:
+    ds = sm.read(SEGMENTATION / "semantic")
+    assert ds.report.source_format == "pascal_voc"
+    assert [(s.id, s.objects) for s in ds] == [("2007_000032.jpg", None), ("subdir/2007_000033.jpg", None)]
+    assert (ds[0].image.width, ds[0].image.height) == (500, 281)
+    table = ds.schema.columns["mask"].categories
+    assert len(table) == 21
+    assert 255 not in [c.id for c in table]
+    assert ds.write(tmp_path / "out", format="pascal_voc", media="none").lossless
+    assert not list((tmp_path / "out").rglob("*.xml"))
+    name = Path("SegmentationClass") / "subdir" / "2007_000033.png"
+    assert (tmp_path / "out" / name).read_bytes() == (SEGMENTATION / "semantic" / name).read_bytes()
+    assert sm.read(tmp_path / "out").schema.columns["mask"].categories == table
+
+
+def segmented(root: Path, numbers: Any, classes: Any = None, text: str | None = None) -> Path:
+    for folder, values in (("SegmentationObject", numbers), ("SegmentationClass", classes)):
+        if values is not None:
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.array(values, np.uint8)).save(root / folder / "a.png")
+    put(root / "Annotations" / "a.xml", text)
+    return root
+
+
+def test_segmentation__objects_that_no_annotation_has(tmp_path: Path) -> None:
+    ds = sm.read(segmented(tmp_path, [[1, 2, 255], [0, 2, 3]], [[8, 15, 255], [0, 15, 77]]))
+    found = ds.to_arrow()["objects"][0].as_py()
+    assert [(o["category"], o["bbox"]["x"], o["bbox"]["w"]) for o in found] == [
+        ("cat", 1, 10.5),
+        ("person", 1, 1),
+        (None, 2, 1),
+    ]
+
+
+def test_segmentation__sets_tell_splits(tmp_path: Path) -> None:
+    segmented(tmp_path, [[1]], [[8]])
+    put(tmp_path / "Annotations" / "b.xml", name="b.jpg")
+    put(tmp_path / "ImageSets" / "Main" / "train.txt", "a\n")
+    put(tmp_path / "ImageSets" / "Segmentation" / "val.txt", "a\nb\n")
+    assert {s.id: s.split for s in sm.read(tmp_path)} == {"a.jpg": "train", "b.jpg": "val"}
+    assert {s.id: s.split for s in sm.read(tmp_path, sets="Segmentation")} == {"a.jpg": "val", "b.jpg": "val"}
+
+
+def test_segmentation__two_sizes_are_an_error(tmp_path: Path) -> None:
+    segmented(tmp_path, [[1, 1]], [[8]])
+    with pytest.raises(
+        sm.errors.DataError, match=r"SegmentationObject/a\.png.*2 x 1 pixels, and 1 x 1 of classes"
+    ):
+        sm.read(tmp_path)
+
+
+def masked(*objects: dict[str, Any]) -> sm.Dataset:
+    image = {"path": "a.png", "width": 8, "height": 6}
+    return sm.Dataset.from_samples(
+        [{"id": "a.png", "image": image, "split": "train", "objects": list(objects)}],
+        categories=["dog", "cat"],
+    )
+
+
+def area(left: int, top: int, right: int, bottom: int, hole: tuple[int, int] | None = None) -> np.ndarray:
+    found = np.zeros((6, 8), np.uint8)
+    found[top:bottom, left:right] = 1
+    if hole:
+        found[hole] = 0
+    return found
+
+
+def test_segmentation__written_with_holes_palette_and_lists(tmp_path: Path) -> None:
+    ds = masked(
+        {"category": "cat", "bbox": [0, 0, 4, 4], "mask": area(0, 0, 4, 4, hole=(1, 1))},
+        {"category": "dog", "bbox": [5, 0, 2, 2]},
+        {"category": "dog", "mask": area(4, 2, 8, 6)},
+    )
+    report = ds.write(tmp_path / "out", format="pascal_voc", media="none", on_loss="ignore")
+    assert {loss.code: loss.count for loss in report.losses} == {"bbox.computed": 1}
+    numbers = pixels(tmp_path / "out" / "SegmentationObject" / "a.png")
+    classes = pixels(tmp_path / "out" / "SegmentationClass" / "a.png")
+    assert np.unique(numbers).tolist() == [0, 1, 3]
+    assert np.unique(classes).tolist() == [0, 8, 12]  # VOC's own
+    assert numbers[1, 1] == 0
+    with Image.open(tmp_path / "out" / "SegmentationClass" / "a.png") as label:
+        assert label.mode == "P"
+        assert label.getpalette()[24:27] == [64, 0, 0]
+    assert (tmp_path / "out" / "ImageSets" / "Segmentation" / "train.txt").read_text("utf-8") == "a\n"
+    back = sm.read(tmp_path / "out")
+    given, found = (d.to_arrow()["objects"][0].as_py() for d in (ds, back))
+    assert [o["mask"] for o in found] == [o["mask"] for o in given]
+    assert found[2]["bbox"] == {"x": 4, "y": 2, "w": 4, "h": 4}
+
+
+def test_segmentation__void_stays(tmp_path: Path) -> None:
+    ds = sm.read(SEGMENTATION / "kit")
+    ds.write(tmp_path / "out", format="pascal_voc", media="none")
+    for folder in ("SegmentationClass", "SegmentationObject"):
+        name = Path(folder) / "2007_000063.png"
+        assert (pixels(tmp_path / "out" / name) == pixels(SEGMENTATION / "kit" / name)).all()
+
+
+def test_segmentation__what_pixels_cannot_say_is_reported(tmp_path: Path) -> None:
+    ds = masked(
+        {"category": "dog", "bbox": [0, 0, 2, 2], "mask": area(0, 0, 2, 2)},
+        {"category": "cat", "bbox": [0, 0, 4, 4], "mask": area(0, 0, 4, 4)},
+        {"category": "cat", "bbox": [0, 0, 1, 1], "mask": area(0, 0, 4, 4)[:3, :3]},
+        {"category": "cat", "bbox": [0, 0, 1, 1], "polygons": [[4.0, 4.0, 8.0, 4.0, 8.0, 6.0]]},
+    )
+    report = ds.write(tmp_path / "a", format="pascal_voc", media="none", on_loss="ignore")
+    counts = {loss.code: loss.count for loss in report.losses}
+    assert counts == {"mask.covered": 2, "mask.dropped": 1, "mask.padded": 1, "field.dropped": 1}
+    report = ds.write(tmp_path / "b", format="pascal_voc", media="none", on_loss="ignore", segmentation=True)
+    assert {loss.code for loss in report.losses} == {
+        "mask.covered",
+        "mask.dropped",
+        "mask.padded",
+        "polygon.as_mask",
+    }
+    report = ds.write(tmp_path / "c", format="pascal_voc", media="none", on_loss="ignore", segmentation=False)
+    assert {loss.field for loss in report.losses} == {"objects.mask", "objects.polygons"}
+    assert not list((tmp_path / "c").rglob("*.png"))
+
+
+def test_segmentation__more_objects_than_a_byte_has_room_for(tmp_path: Path) -> None:
+    image = {"path": "a.png", "width": 300, "height": 1}
+    objects = [
+        {"category": "cat", "bbox": [n, 0, 1, 1], "mask": np.eye(1, 300, n, dtype=np.uint8)}
+        for n in range(300)
+    ]
+    ds = sm.Dataset.from_samples([{"id": "a.png", "image": image, "objects": objects}])
+    assert ds.write(tmp_path / "out", format="pascal_voc", media="none").lossless
+    numbers = pixels(tmp_path / "out" / "SegmentationObject" / "a.png")
+    assert 255 not in numbers
+    back = sm.read(tmp_path / "out")
+    given, found = (d.to_arrow()["objects"][0].as_py() for d in (ds, back))
+    assert [o["mask"] for o in found] == [o["mask"] for o in given]
+
+
+def test_segmentation__no_class_has_the_number_of_the_void(tmp_path: Path) -> None:
+    label = {"path": None, "bytes": b""}
+    feature = sm.features.Mask(categories=sm.Categories((sm.Category(name="cat", id=255),)))
+    ds = masked().with_column("mask", pa.array([label], feature.arrow), feature)
+    with pytest.raises(sm.errors.OptionError, match="the number 255"):
+        ds.write(tmp_path / "out", format="pascal_voc", media="none")

@@ -35,22 +35,51 @@ BITS = (b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"-", b"0", b"1e999", b"nan", b"9"
 BOXES = Shape(members=("category", "bbox"), category_ids=False)
 TRACKS = Shape(members=("category", "bbox", "track_id"), category_ids=False)
 CASES: dict[str, dict[str, Any]] = {
+    "cityscapes": {
+        "format": "cityscapes",
+        "shape": Shape(members=("category", "polygons", "iscrowd"), category_ids=False, max_parts=1),
+        "media": "link",
+    },
     "coco": {"format": "coco"},
     "createml": {"format": "createml", "shape": BOXES, "media": "link"},
     "cvat": {"format": "cvat"},
     "darknet": {"format": "darknet", "shape": BOXES, "media": "link"},
+    "datumaro": {"format": "datumaro"},
     "dota": {
         "format": "dota",
         "shape": Shape(members=("category", "quad"), category_ids=False),
         "media": "link",
     },
     "hf_imagefolder": {"format": "hf_imagefolder", "shape": BOXES, "media": "link"},
+    "fiftyone": {"format": "fiftyone"},
     "kitti": {"format": "kitti", "shape": BOXES, "media": "link"},
     "kitti_tracking": {"format": "kitti_tracking", "shape": TRACKS, "media": "link"},
+    "label_studio": {"format": "label_studio"},
     "labelme": {"format": "labelme"},
+    "mask_pairs": {
+        "format": "mask_pairs",
+        "shape": Shape(members=("category", "mask"), category_ids=False),
+        "media": "link",
+        "options": {"as_objects": True},
+    },
     "mot": {"format": "mot", "shape": TRACKS, "media": "link"},
+    "mots": {
+        "format": "mots",
+        "shape": Shape(members=("category", "mask", "track_id"), category_ids=False),
+        "media": "link",
+    },
+    "mots_pixels": {
+        "format": "mots",
+        "shape": Shape(members=("category", "mask", "track_id"), category_ids=False),
+        "media": "link",
+        "options": {"masks": "png"},
+    },
     "parquet": {"format": "parquet", "target": "out.parquet"},
     "pascal_voc": {"format": "pascal_voc"},
+    "pascal_voc_masks": {
+        "format": "pascal_voc",
+        "shape": Shape(members=("category", "bbox", "mask"), category_ids=False),
+    },
     "sagemaker": {"format": "sagemaker", "media": "link"},
     "supervisely": {"format": "supervisely"},
     "via": {"format": "via", "media": "link"},

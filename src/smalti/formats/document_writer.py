@@ -84,8 +84,8 @@ class DocumentWriter(Writer[OptionsT]):
     @abstractmethod
     def document(
         self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
-    ) -> bytes:
-        """A document.
+    ) -> bytes | None:
+        """A document; null: the sample has none.
 
         Args:
             row: The sample's columns as plain values.
@@ -129,11 +129,13 @@ class DocumentWriter(Writer[OptionsT]):
             objects = self._objects(row, losses)
             image, document = self.places(name)
             before = sum(loss.kind == "object" for loss in losses)
-            bodies.append(self.document(row, objects, name, losses))
+            body = self.document(row, objects, name, losses)
             written += len(objects) - sum(loss.kind == "object" for loss in losses) + before
-            documents.append(document)
+            if body is not None:
+                bodies.append(body)
+                documents.append(document)
             media.append((row["image"]["path"], image))
-            entries.append((row.get("split"), stem_of(name), bodies[-1] if self.one_file else b""))
+            entries.append((row.get("split"), stem_of(name), body if self.one_file else b""))
         if not self.one_file:
             target.write_many(documents, bodies)
         return PartResult(

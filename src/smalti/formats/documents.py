@@ -27,7 +27,7 @@ from smalti.schema.unify import conform, united
 from smalti.storage.media import ImageHeader, read_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from smalti.schema.features import AnyFeature
     from smalti.storage.location import Location
@@ -45,6 +45,7 @@ class Document:
         image: Of the image, below the media root; null: the document says it.
         split: The split; null where there is none.
         folder: What of the image's path only says its split, ``train/``: ids are without it.
+        name: The sample's id, where it is not the image's path without that folder.
         payload: What one file for all has to say of this image; then there is no document to be read.
     """
 
@@ -52,6 +53,7 @@ class Document:
     image: str | None
     split: str | None = None
     folder: str = ""
+    name: str | None = None
     payload: Any = None
 
 
@@ -85,7 +87,7 @@ class Found:
         media: Where image paths are relative to.
         categories: The class table, where a file lists it.
         splits: The splits in their order.
-        columns: Features of further columns, where only the source tells them.
+        columns: Features of further columns, where the source tells them.
         attributes: As `columns`, of attributes of objects.
     """
 
@@ -93,8 +95,8 @@ class Found:
     media: Location
     categories: Categories = field(default_factory=Categories)
     splits: tuple[str, ...] = ()
-    columns: dict[str, AnyFeature] = field(default_factory=dict)
-    attributes: dict[str, features.Value | features.Json] = field(default_factory=dict)
+    columns: Mapping[str, AnyFeature] = field(default_factory=dict)
+    attributes: Mapping[str, features.Value | features.Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,7 @@ class DocumentReader(Reader[OptionsT]):
 
     def _table(self, found: Found, rows: list[tuple[Document, Parsed]]) -> tuple[pa.Table, Schema]:
         paths = pa.array([parsed.image for _, parsed in rows], pa.string())
-        ids = pa.array([parsed.image.removeprefix(document.folder) for document, parsed in rows], pa.string())
+        ids = pa.array([d.name or p.image.removeprefix(d.folder) for d, p in rows], pa.string())
         sides = [pa.array([getattr(p, side) for _, p in rows], pa.int32()) for side in ("width", "height")]
         image = pa.StructArray.from_arrays([paths, *sides], fields=list(features.Image().arrow))
         columns: dict[str, AnyFeature] = {"id": features.Value(type=pa.string()), "image": features.Image()}

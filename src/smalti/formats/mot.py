@@ -14,8 +14,6 @@ Coordinates are pixels that count from 1: the left edge of the picture is 1 in t
 
 from __future__ import annotations
 
-import configparser
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -23,17 +21,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from smalti.errors import DataError, UnsafePathError
-from smalti.formats import label_rows
+from smalti.errors import DataError
+from smalti.formats import label_rows, seqinfo
 from smalti.formats.document_writer import CLASSES, class_list
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
 from smalti.formats.report import Loss
+from smalti.formats.seqinfo import INFO, PICTURES
 from smalti.formats.sequence_writer import ClipEnd, Key, SequenceWriter, number_text, sides
 from smalti.formats.sequences import LAST, Clip, FrameRows, SequenceReader, parse_rows, whole_numbers
 from smalti.formats.splits import split_folders
 from smalti.schema import features
 from smalti.schema.categories import Categories, Category
-from smalti.storage.paths import safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +46,7 @@ if TYPE_CHECKING:
 
 FILES = {"gt/gt.txt": "objects", "det/det.txt": "detections"}
 PLACES = {field: path for path, field in FILES.items()}
-INFO, PICTURES, LIST = "seqinfo.ini", "img1", f"gt/{CLASSES}"
+LIST = f"gt/{CLASSES}"
 OFFICIAL = ("pedestrian", "person_on_vehicle", "car", "bicycle", "motorbike", "non_mot_vehicle", "static_person",
             "distractor", "occluder", "occluder_on_ground", "occluder_full", "reflection", "crowd")  # fmt: skip
 ATTRIBUTES: dict[str, Any] = {
@@ -67,22 +65,10 @@ class MotOptions(Options):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Info:
-    """What a seqinfo.ini says."""
-
-    folder: str = PICTURES
-    length: int = 0
-    suffix: str = ".jpg"
-    width: int | None = None
-    height: int | None = None
-    rate: float | None = None
-
-
 class MotReader(SequenceReader[MotOptions]):
     """Reads the sequences below a root, or the one that it is."""
 
-    first: ClassVar = 1
+    first = 1
     looked_for: ClassVar = f"{INFO}, gt/gt.txt, det/det.txt and {PICTURES}/"
     object_fields: ClassVar = {
         "objects": features.Objects(members=("category", "bbox", "track_id"), attributes=ATTRIBUTES),
@@ -108,7 +94,7 @@ class MotReader(SequenceReader[MotOptions]):
     def _clip(self, base: str, files: set[str]) -> Clip:
         split, start = split_folders(base)
         name = base[len(start) : -1]
-        info = _info(self.root / f"{base}{INFO}") if INFO in files else _Info()
+        info = seqinfo.read(self.root / f"{base}{INFO}") if INFO in files else seqinfo.SeqInfo()
         bare = base[len(start) :]
         clip = Clip(
             name=name,
@@ -224,47 +210,11 @@ def _listed(place: Location) -> tuple[str, ...]:
     return Categories.of(names).values
 
 
-def _info(place: Location) -> _Info:
-    """Read a seqinfo.ini.
-
-    Raises:
-        DataError: It is none, or a number in it is none.
-    """
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(place.read_text())
-    except configparser.Error as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"found no ini file: {reason}", file=place.url) from error
-    said = parser["Sequence"] if parser.has_section("Sequence") else {}
-    sides = [_number(said.get(key), key, place) for key in ("imWidth", "imHeight", "seqLength", "frameRate")]
-    width, height, length = (None if side is None else int(side) for side in sides[:3])
-    try:
-        folder = safe_path(said.get("imDir") or PICTURES)
-    except UnsafePathError as error:
-        error.file, error.position = place.url, "imDir"
-        raise
-    return _Info(folder, length or 0, said.get("imExt") or ".jpg", width, height, sides[3])
-
-
-def _number(text: str | None, key: str, place: Location) -> float | None:
-    """A number of a seqinfo.ini; null where it says none, or 0."""
-    if text is None or not text.strip():
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
-    if not 0 <= value <= LAST or (key != "frameRate" and value != int(value)):
-        raise DataError(f"found {text[:40]!r}, expected a number up to {LAST}", file=place.url, position=key)
-    return value or None
-
-
 class MotWriter(SequenceWriter[MotOptions]):
     """Writes a folder a sequence, those of a split below one of its name."""
 
     title: ClassVar = "MOTChallenge"
-    first: ClassVar = 1
+    first = 1
     comma: ClassVar = ","
     roles: ClassVar = {
         "objects": frozenset({"category", "bbox", "track_id", *ATTRIBUTES}),
@@ -320,18 +270,7 @@ class MotWriter(SequenceWriter[MotOptions]):
     def finish_clip(self, target: Target, clip: ClipEnd) -> int:
         base = _base(clip.key)
         rates = self.schema.extra.get("mot", {}).get("frameRate", {})
-        width, height = clip.size
-        said = {
-            "name": clip.key[1].rpartition("/")[2] or clip.key[0] or "sequence",
-            "imDir": PICTURES,
-            "frameRate": rates.get(base[:-1]),
-            "seqLength": clip.numbers[-1],
-            "imWidth": width,
-            "imHeight": height,
-            "imExt": clip.names[0][clip.names[0].rfind(".") :] if "." in clip.names[0] else None,
-        }
-        lines = "".join(f"{key}={_plain(value)}\n" for key, value in said.items() if value is not None)
-        target.write(f"{base}{INFO}", f"[Sequence]\n{lines}".encode())
+        target.write(f"{base}{INFO}", seqinfo.body(clip, rates.get(base[:-1])))
         if self._official:
             return 1
         target.write(f"{base}{LIST}", class_list(self.feature.categories))
@@ -347,15 +286,15 @@ def _base(key: Key) -> str:
     return "".join(f"{part}/" for part in key if part)
 
 
-def _plain(value: object) -> str:
-    """A value on one line: a folder's name may hold a line break."""
-    if isinstance(value, float):
-        return f"{value:g}"
-    return " ".join(str(value).split())
-
-
 def sniff(probe: Probe) -> Match | None:
     """A seqinfo.ini, or rows of numbers in gt/gt.txt or det/det.txt."""
+    truths = [path for path in probe.files if f"/{path}".endswith("/gt/gt.txt")]
+    if any(
+        b"," not in line and len(line.split()) == 6
+        for path in truths
+        for line in [probe.head(path).split(b"\n")[0]]
+    ):
+        return None  # rows with masks are MOTS
     for path in probe.files:
         if f"/{path}".endswith(f"/{INFO}") and b"[Sequence]" in probe.head(path):
             return Match(Grade.CERTAIN, f"{path} describes a sequence")

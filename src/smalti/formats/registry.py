@@ -31,17 +31,23 @@ GROUP = "smalti.formats"
 
 BUILT_IN = MappingProxyType(
     {
+        "cityscapes": "smalti.formats.cityscapes:FORMAT",
         "coco": "smalti.formats.coco:FORMAT",
         "createml": "smalti.formats.createml:FORMAT",
         "cvat": "smalti.formats.cvat:FORMAT",
         "darknet": "smalti.formats.yolo.darknet:FORMAT",
+        "datumaro": "smalti.formats.datumaro:FORMAT",
         "dota": "smalti.formats.dota:FORMAT",
+        "fiftyone": "smalti.formats.fiftyone:FORMAT",
         "hf_imagefolder": "smalti.formats.hf_imagefolder:FORMAT",
         "imagefolder": "smalti.formats.imagefolder:FORMAT",
         "kitti": "smalti.formats.kitti:FORMAT",
         "kitti_tracking": "smalti.formats.kitti.tracking:FORMAT",
+        "label_studio": "smalti.formats.label_studio:FORMAT",
         "labelme": "smalti.formats.labelme:FORMAT",
+        "mask_pairs": "smalti.formats.mask_pairs:FORMAT",
         "mot": "smalti.formats.mot:FORMAT",
+        "mots": "smalti.formats.mots:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
         "sagemaker": "smalti.formats.sagemaker:FORMAT",

@@ -90,7 +90,7 @@ class SequenceWriter(Writer[OptionsT]):
     """
 
     title: ClassVar[str]
-    first: ClassVar[int]
+    first: int
     comma: ClassVar[str]
     roles: ClassVar[Mapping[str, frozenset[str]]]
     held_attributes: ClassVar[Mapping[str, Any]]

@@ -120,7 +120,7 @@ class SequenceReader(Reader[OptionsT]):
         object_fields: The features of the object fields, with the class table yet to come.
     """
 
-    first: ClassVar[int]
+    first: int
     looked_for: ClassVar[str]
     object_fields: ClassVar[dict[str, features.Objects]]
 

@@ -59,7 +59,7 @@ class KittiTrackingOptions(Options):
 class KittiTrackingReader(SequenceReader[KittiTrackingOptions]):
     """Reads the folders of labels and images below a root."""
 
-    first: ClassVar = 0
+    first = 0
     looked_for: ClassVar = f"{LABELS}/*.txt"
     object_fields: ClassVar = {
         "objects": features.Objects(
@@ -181,7 +181,7 @@ class KittiTrackingWriter(SequenceWriter[KittiTrackingOptions]):
     """Writes the folders of the development kit."""
 
     title: ClassVar = "KITTI tracking"
-    first: ClassVar = 0
+    first = 0
     comma: ClassVar = " "
     roles: ClassVar = {
         "objects": frozenset({"category", "bbox", "box3d", "score", "track_id", *ATTRIBUTES}),

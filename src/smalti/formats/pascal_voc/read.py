@@ -1,67 +1,56 @@
-"""Pascal VOC: an XML file an image, boxes by their corners.
-
-Specification: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/index.html (the development kit)
-
-    Annotations/a.xml            the objects of JPEGImages/a.jpg
-    JPEGImages/a.jpg
-    ImageSets/Main/train.txt     the images of a split, without their suffix
-    labels.txt                   the classes in their order; read where it is there, as is labelmap.txt
-
-labelImg, CVAT and Roboflow put the XML beside the images, in one folder or one a split: that is read as well.
-"""
+"""Read Pascal VOC: an XML file an image, and label images where they are there."""
 
 from __future__ import annotations
 
 import math
-import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
-import pyarrow as pa
-from pydantic import Field
 
-from smalti.errors import DataError, EmptySourceError
-from smalti.formats import xml_files
-from smalti.formats.document_writer import DocumentWriter, listed_classes
+from smalti.errors import DataError, EmptySourceError, at
+from smalti.formats import label_images, xml_files
+from smalti.formats.document_writer import listed_classes
 from smalti.formats.documents import Document, DocumentReader, Found, Parsed
 from smalti.formats.free_names import stem_of
-from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
+from smalti.formats.pascal_voc import masks
+from smalti.formats.pascal_voc.options import (
+    ATTRIBUTES,
+    CLASSES,
+    CORNERS,
+    FLAGS,
+    IMAGES,
+    MAIN,
+    OBJECTS,
+    SEGMENTED,
+    VocOptions,
+)
 from smalti.schema import features
 from smalti.schema.categories import Categories
 from smalti.storage.media import IMAGE_SUFFIXES
 from smalti.storage.paths import safe_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from xml.etree.ElementTree import Element
 
-    from smalti.formats.probe import Probe
-    from smalti.formats.protocol import PartResult
-    from smalti.formats.report import Loss
-    from smalti.storage.folder import Target
-
-SETS = "ImageSets/Main"
-ROOT = re.compile(rb"<annotation[\s>]")
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
-FLAGS = ("truncated", "occluded", "difficult")
 SPLITS = ("train", "val", "valid", "test")  # folders of Roboflow's layout
 TRUE = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False}
-ATTRIBUTES: dict[str, Any] = {
-    "pose": features.Value(type=pa.string()),
-    **{name: features.Value(type=pa.bool_()) for name in FLAGS},
-    "parts": features.Json(),
-    "actions": features.Json(),
-    "voc": features.Json(),
-}
 
 
-class VocOptions(Options):
-    """Options of Pascal VOC."""
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What labels an image, as paths below the root; null where there is none.
 
-    pixel_offset: bool = Field(
-        False,  # pydantic's own way
-        description="Corners are numbers of pixels from 1, as in the development kit; most tools write edges from 0.",
-    )
+    Attributes:
+        xml: The annotation.
+        classes: The label image of classes.
+        objects: The label image of objects.
+    """
+
+    xml: str | None
+    classes: str | None
+    objects: str | None
 
 
 class VocReader(DocumentReader[VocOptions]):
@@ -70,39 +59,59 @@ class VocReader(DocumentReader[VocOptions]):
     attributes: ClassVar = ATTRIBUTES
     columns: ClassVar = {"voc": features.Json()}
 
+    _dense: Categories = Categories()
+
     def find(self) -> Found:
         if self.root.isfile():
             return Found(
                 documents=[Document(path=self.root.name, image=None)], media=self.media or self.root.parent
             )
-        files = self.root.find((".xml",))
-        kit = (self.root / "Annotations").isdir()
+        pixels = (
+            self.root.find((".png",))
+            if (self.root / CLASSES).isdir() or (self.root / OBJECTS).isdir()
+            else []
+        )
+        segmented = any(path.startswith((CLASSES, OBJECTS)) for path in pixels)
+        kit = segmented or (self.root / "Annotations").isdir()
         folder = "Annotations/" if kit else ""
-        paths = [path for path in files if path.startswith(folder)]
-        media = self.media or (self.root / "JPEGImages" if kit else self.root)
-        images = media.find(IMAGE_SUFFIXES) if media.exists() else []
+        paths = [path for path in self.root.find((".xml",)) if path.startswith(folder)]
+        listed = self._classes()
         splits = self._lists() if kit else _folders(paths)
-        documents = _paired(paths, folder, images, splits, listed=kit)
+        if segmented:
+            # Label images lie beside the images' folder, so that the root of both is above.
+            media, start = self.media or self.root, "" if self.media else IMAGES
+            images = [path for path in media.find(IMAGE_SUFFIXES) if path.startswith(start)]
+            documents = _segmented(paths, pixels, images, start, splits)
+            self._dense = masks.table(self.root, listed)
+            columns = {"mask": features.Mask(categories=self._dense)}
+        else:
+            media = self.media or (self.root / IMAGES[:-1] if kit else self.root)
+            images = media.find(IMAGE_SUFFIXES) if media.exists() else []
+            documents, columns = _paired(paths, folder, images, splits, listed=kit), {}
         if not documents:
             raise EmptySourceError(
                 f"{self.root.url}: looked for *.xml in it and in Annotations/, and found none"
             )
-        used = dict.fromkeys(splits.values())
-        return Found(documents=documents, media=media, categories=self._classes(), splits=tuple(used))
+        used = tuple(dict.fromkeys(splits.values()))
+        return Found(documents=documents, media=media, categories=listed, splits=used, columns=columns)
 
     def _lists(self) -> dict[str, str]:
         """The split of each image, by its path without suffix. ``trainval`` is what two others are together."""
-        sets = self.root / SETS
-        names = sets.find((".txt",), maxdepth=1) if sets.isdir() else []
-        order = sorted(names, key=lambda name: (stem_of(name) == "trainval", name != "train.txt", name))
         found: dict[str, str] = {}
-        for name in order:
-            lines = [line for line in (sets / name).read_text().splitlines() if line.strip()]
-            marked = [line.rpartition(" ")[2] in {"-1", "0", "1"} and " " in line.strip() for line in lines]
-            if lines and all(marked):
-                continue  # cat_train.txt: whether each image of train has a cat
-            for line in lines:
-                found.setdefault(line, stem_of(name))
+        folders = (MAIN, SEGMENTED) if self.options.sets == "Main" else (SEGMENTED, MAIN)
+        for folder in folders:
+            sets = self.root / folder
+            names = sets.find((".txt",), maxdepth=1) if sets.isdir() else []
+            order = sorted(names, key=lambda name: (stem_of(name) == "trainval", name != "train.txt", name))
+            for name in order:
+                lines = [line for line in (sets / name).read_text().splitlines() if line.strip()]
+                marked = [
+                    line.rpartition(" ")[2] in {"-1", "0", "1"} and " " in line.strip() for line in lines
+                ]
+                if lines and all(marked):
+                    continue  # cat_train.txt: whether each image of train has a cat
+                for line in lines:
+                    found.setdefault(line, stem_of(name))
         return found
 
     def _classes(self) -> Categories:
@@ -115,6 +124,44 @@ class VocReader(DocumentReader[VocOptions]):
         return Categories.of(name for name in dict.fromkeys(names) if name != "background")
 
     def parse(self, body: bytes, document: Document) -> Parsed:
+        if document.payload is None:
+            return self._annotation(body, document)
+        files: Files = document.payload
+        found = Parsed(image=str(document.image))
+        if files.xml is not None:
+            place = self.root / files.xml
+            with at(file=place.url):
+                found = self._annotation(place.read_bytes(), document)
+        self._segment(found, files)
+        return found
+
+    def _segment(self, found: Parsed, files: Files) -> None:
+        """Add what the label images of a sample say."""
+        classes = None
+        if files.classes is not None:
+            place = self.root / files.classes
+            with at(file=place.url):
+                body = place.read_bytes()
+                coloured = label_images.png_type(body) in label_images.COLOURED
+                if coloured or files.objects is not None:
+                    classes = masks.class_numbers(body, self._dense)
+                if coloured and classes is not None:
+                    body = label_images.png(classes)
+                inline = coloured or self.media is not None
+                path = None if coloured else files.classes
+            if (size := label_images.png_size(body)) is not None and not (found.width and found.height):
+                found.width, found.height = size
+            found.columns["mask"] = {"path": path or files.classes, "bytes": body if inline else None}
+        if files.objects is not None:
+            place = self.root / files.objects
+            with at(file=place.url):
+                pixels = masks.object_numbers(place.read_bytes())
+                found.objects = [] if found.objects is None else found.objects
+                masks.add_masks(found.objects, pixels, classes, self._dense)
+            if not (found.width and found.height):
+                found.height, found.width = pixels.shape
+
+    def _annotation(self, body: bytes, document: Document) -> Parsed:
         root = xml_files.parse(body, "annotation")
         size = root.find("size")
         sides = [_pixels(None if size is None else size.find(side), side) for side in ("width", "height")]
@@ -162,78 +209,6 @@ class VocReader(DocumentReader[VocOptions]):
         return [left, top, right - left, bottom - top]
 
 
-class VocWriter(DocumentWriter[VocOptions]):
-    """Writes the layout of the development kit."""
-
-    title: ClassVar = "Pascal VOC"
-    members: ClassVar = frozenset({"category", "bbox"})
-    held_attributes: ClassVar = ATTRIBUTES
-    held_columns: ClassVar = {"voc": features.Json()}
-    reasons: ClassVar = {
-        "id": "VOC objects have no ids",
-        "iscrowd": "VOC has no crowds; difficult objects are something else",
-        "score": "VOC's annotations have no scores",
-    }
-
-    def places(self, image: str) -> tuple[str, str]:
-        return f"JPEGImages/{image}", f"Annotations/{stem_of(image)}.xml"
-
-    def document(
-        self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
-    ) -> bytes:
-        del losses  # the schema alone tells what is lost
-        rest = msgspec.json.decode(row["voc"]) if row.get("voc") else {}
-        width, height = row["image"]["width"], row["image"]["height"]
-        size = {
-            **({} if width is None else {"width": width}),
-            **({} if height is None else {"height": height}),
-            **rest.pop("size", {}),
-        }
-        head = {"filename": image.rpartition("/")[2], **rest, **({"size": size} if size else {})}
-        attributes = {key: value for key, value in head.items() if key.startswith("@")}
-        others = {key: value for key, value in head.items() if key not in attributes}
-        inner = {**attributes, **others, "object": [self._object(item) for item in objects]}
-        return xml_files.element("annotation", inner).encode()
-
-    def _object(self, item: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = {"name": item["category"]}
-        if item.get("pose") is not None:
-            found["pose"] = item["pose"]
-        found |= {flag: int(item[flag]) for flag in FLAGS if item.get(flag) is not None}
-        found["bndbox"] = self._box([item["bbox"][side] for side in "xywh"])
-        if item.get("parts"):
-            parts = msgspec.json.decode(item["parts"])
-            found["part"] = [{"name": part["name"], "bndbox": self._box(part["bbox"])} for part in parts]
-        if item.get("actions"):
-            found["actions"] = {
-                name: int(bool(on)) for name, on in msgspec.json.decode(item["actions"]).items()
-            }
-        if item.get("voc"):
-            found |= msgspec.json.decode(item["voc"])
-        return found
-
-    def _box(self, box: Sequence[float]) -> dict[str, str]:
-        x, y, w, h = box
-        shift = 1 if self.options.pixel_offset else 0
-        corners = (x + shift, y + shift, x + w, y + h)
-        return {name: xml_files.number(value) for name, value in zip(CORNERS, corners, strict=True)}
-
-    def finish(self, target: Target, results: Sequence[PartResult]) -> int:
-        files = super().finish(target, results)
-        files += self.write_lists(target, SETS, results)
-        target.mkdir("JPEGImages")
-        return files
-
-
-def sniff(probe: Probe) -> Match | None:
-    """XML files whose root is an annotation with a size or objects."""
-    for path in probe.matching("*.xml")[:3]:
-        head = probe.head(path)
-        if ROOT.search(head[:400]) and (b"<bndbox>" in head or b"<size>" in head or b"<filename>" in head):
-            return Match(Grade.CERTAIN, f"{path} is an annotation of an image")
-    return None
-
-
 def _paired(
     paths: list[str], folder: str, images: list[str], splits: dict[str, str], *, listed: bool
 ) -> list[Document]:
@@ -250,6 +225,37 @@ def _paired(
     return found + rest
 
 
+def _segmented(
+    paths: list[str], pixels: Iterable[str], images: list[str], start: str, splits: dict[str, str]
+) -> list[Document]:
+    """A document for each image, annotation and label image, by their names."""
+    found: dict[str, dict[str, str]] = {}
+    for image in images:
+        found.setdefault(stem_of(image)[len(start) :], {}).setdefault("image", image)
+    for kind, folder, files in (
+        ("xml", "Annotations/", paths),
+        ("classes", CLASSES, pixels),
+        ("objects", OBJECTS, pixels),
+    ):
+        for path in files:
+            if path.startswith(folder):
+                found.setdefault(stem_of(path)[len(folder) :], {})[kind] = path
+    documents = []
+    for stem, files_ in sorted(found.items()):
+        own = Files(files_.get("xml"), files_.get("classes"), files_.get("objects"))
+        first = own.xml or own.objects or own.classes
+        documents.append(
+            Document(
+                path=first,
+                image=files_.get("image") or (None if own.xml else f"{start}{stem}.jpg"),
+                split=splits.get(stem),
+                folder=start,
+                payload=own if first else None,
+            )
+        )
+    return documents
+
+
 def _folders(paths: list[str]) -> dict[str, str]:
     """The splits of documents whose first folder is called like one."""
     first = {path: path.partition("/")[0] for path in paths if "/" in path}
@@ -264,7 +270,7 @@ def _image(root: Element, document: Document) -> str:
     stem = stem_of(str(document.path)).removeprefix("Annotations/")
     name = (xml_files.text(root.find("filename")) or "").replace("\\", "/").rpartition("/")[2]
     suffix = name[len(stem_of(name)) :] or ".jpg"
-    return safe_path(f"{stem}{suffix}")
+    return safe_path(f"{document.folder}{stem}{suffix}")
 
 
 def _rest(root: Element) -> dict[str, Any]:
@@ -303,18 +309,3 @@ def _pixels(item: Element | None, name: str) -> int | None:
     if value < 0 or value >= 2**31 or value != int(value):
         raise DataError(f"{name}: found {xml_files.text(item)!r}, expected a whole number of pixels")
     return int(value) or None
-
-
-FORMAT = Format(
-    info=FormatInfo(
-        name="pascal_voc",
-        title="Pascal VOC",
-        spec="https://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/index.html",
-        layout=("Annotations/*.xml", "JPEGImages/*", "ImageSets/Main/<split>.txt"),
-        keeps=frozenset({"image", "split", "objects.category", "objects.bbox"}),
-    ),
-    sniff=sniff,
-    reader=VocReader,
-    writer=VocWriter,
-    options=VocOptions,
-)
