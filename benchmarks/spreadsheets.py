@@ -1,4 +1,4 @@
-"""Reading spreadsheets beside the libraries that open them: 1,000,000 rows of CSV, 100,000 of XLSX.
+"""Spreadsheets beside the libraries that open them: 1,000,000 rows of CSV, 100,000 of XLSX; and writing.
 
     python benchmarks/spreadsheets.py [--rows 1000000] [--book-rows 100000]
 
@@ -8,6 +8,8 @@ pyarrow.csv and python-calamine alone give columns or cells; smalti gives a data
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -74,6 +76,27 @@ def main() -> None:
             print(
                 f"{path.suffix} of {size:.0f} MB: {name} {theirs:.2f} s, smalti {ours:.2f} s, {ours / theirs:.1f}"
             )
+        table_of_store(book, Path(folder))
+
+
+def table_of_store(book: Path, folder: Path) -> None:
+    """Write what a workbook holds as a workbook of smalti's, in a process of its own; read it; merge it."""
+    store, out = folder / "store", folder / "out.xlsx"
+    sm.read(book, progress=False).write(store)
+    for name, code in (
+        ("nothing", ""),
+        ("write", f"ds.write({str(out)!r}, progress=False)"),
+        ("read", f"sm.read({str(out)!r}, progress=False)"),
+        ("merge", f"ds.update_from({str(out)!r})"),
+    ):
+        peak = (
+            "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
+        )
+        program = f"import smalti as sm; ds = sm.read({str(store)!r}); {code or None}; {peak}"
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        seconds = time.perf_counter() - start
+        print(f"{name}: {seconds:.1f} s, {int(done.stdout) / 1024:.0f} MB at most")
 
 
 if __name__ == "__main__":

@@ -138,6 +138,8 @@ def write(
         overwrite=overwrite,
         dry_run=dry_run,
     )
+    if export.writer.wants_origin:
+        export.writer.origin = _origin(dataset)
     reads = (PartRead(batch=batch) for batch in dataset.to_batches(BATCH))
     with track(len(dataset), f"writing {into.info.title}", progress) as advance:
         export.run(reads, advance)
@@ -204,6 +206,13 @@ def convert(
         export.run(_parts(reader, plan, export.wanted), advance)
     report.seconds = time.perf_counter() - start
     return report
+
+
+def _origin(dataset: Dataset) -> dict[str, Any]:
+    """What copies of a dataset are copies of."""
+    origin = dataset.origin
+    of_store = {} if origin is None else {"store": origin.url, "version": origin.version}
+    return {"digest": dataset.digest(), **of_store}
 
 
 def _to_store(place: Location, name: str | None) -> bool:

@@ -186,7 +186,7 @@ def test_repr__tells_what_is_in_it(dataset: sm.Dataset, scanned: Callable[[], sm
     text = repr(dataset)
     for part in ("4 samples", "2 train", "1 val", "cat 2", "unused 0", "1 samples not annotated", "weather"):
         assert part in text
-    assert "a scan of files" in repr(scanned())
+    assert "4 samples of files, read when asked" in repr(scanned())
     assert "Sample('b/1.jpg'" in repr(dataset[0])
     assert "1 dog" in repr(dataset[0].objects)
 

@@ -12,7 +12,9 @@ FORMATS = ROOT / "src" / "smalti" / "formats"
 CODE = re.compile(r"[a-z*]+\.[a-z_*]+")
 ROW = re.compile(rf"^\| `({CODE.pattern})` \|", re.MULTILINE)
 # Fields, modules, files.
-NO_CODES = re.compile(r"(objects|smalti|points|bitmap)\..*|.*\.(json|yaml|yml|xml|txt|ini|data|names|x)")
+NO_CODES = re.compile(
+    r"(objects|smalti|points|bitmap)\..*|.*\.(json|yaml|yml|xml|txt|ini|data|names|x|csv|jsonl|parquet)"
+)
 
 
 def documented() -> list[str]:

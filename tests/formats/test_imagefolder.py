@@ -54,7 +54,6 @@ def test_read__empty_folders_are_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "paths",
     [
-        ("images/1.png", "masks/1.png"),
         ("leftImg8bit/a/1.png", "gtFine/a/1.png"),
         ("1.png",),
         ("train/1.png", "test/2.png"),

@@ -30,13 +30,17 @@ FLOORS = {
     "store": 4,
     "training": 4,
     "view": 4,
+    "edits": 5,
     "io": 5,
     "testing": 5,
     "cli": 6,
     "__main__": 7,
 }
 OPEN_FLOORS = {1, 2}  # rooms of these may use each other: they are one foundation
-DOORS = {"dataset/doors.py"}  # verbs that lead up; they import what they lead to when they are called
+DOORS = {
+    "dataset/doors.py",
+    "schema/doors.py",
+}  # verbs that lead up; they import what they lead to when they are called
 FRONT = "__init__.py"  # the package's own: names are looked up when they are first used
 
 LONGEST_MODULE = 400  # lines

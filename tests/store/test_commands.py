@@ -81,3 +81,8 @@ def test_log__no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     code, text = run(capsys, "log", tmp_path)
     assert code != 0
     assert "there is no store" in text
+
+
+def test_delta(root: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is version 0 of a Delta table" in run(capsys, "delta", root)[1]
+    assert (Path(root) / "_delta_log/00000000000000000000.json").is_file()

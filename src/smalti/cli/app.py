@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from smalti.cli import check, convert, formats, info, store
+from smalti.cli import check, convert, edits, formats, info, plot, store
 
 app = typer.Typer(
     name="smalti",
@@ -22,7 +22,9 @@ app.command("check", context_settings=EXTRA)(check.check)
 app.command("convert", context_settings=EXTRA)(convert.convert)
 app.command("info", context_settings=EXTRA)(info.info)
 app.command("formats")(formats.formats)
-for verb in (store.log, store.diff, store.tag, store.restore, store.compact, store.prune):
+app.command("merge-edits")(edits.merge_edits)
+app.command("plot", context_settings=EXTRA)(plot.plot)
+for verb in (store.log, store.diff, store.tag, store.restore, store.compact, store.prune, store.delta):
     app.command(verb.__name__)(verb)
 
 

@@ -20,7 +20,6 @@ def info(
     json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")] = False,
 ) -> None:
     """Say what is in a dataset: samples, objects by class, columns, digest, and what reading mended."""
-    from smalti.dataset import text
     from smalti.io import read
 
     dataset = read(source, format_, media_root, on_error=on_error, **flags.parse(context.args))  # type: ignore[arg-type]  # checked there
@@ -31,13 +30,16 @@ def info(
         for line in str(report).splitlines()[1:]:
             sys.stdout.write(f"{line}\n")
         return
+    summary = dataset.summary()
     facts = {
         "source": report.source,
         "format": report.source_format,
         "digest": dataset.digest(),
         "samples": len(dataset),
         "splits": {name or "": count for name, count in dataset.splits.items()},
-        "objects": text.object_counts(dataset),
+        "objects": {
+            name: labels.by_class() for name, labels in summary.labels.items() if labels.classes is not None
+        },
         "columns": {name: feature.kind for name, feature in dataset.schema.columns.items()},
         "repairs": [loss.code for loss in report.repairs],
         "errors": report.error_count,

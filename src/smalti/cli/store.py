@@ -1,4 +1,4 @@
-"""``smalti log``, ``diff``, ``tag``, ``restore``, ``compact``, ``prune``: the versions of a store."""
+"""``smalti log``, ``diff``, ``tag``, ``restore``, ``compact``, ``prune``, ``delta``: the versions of a store."""
 
 from __future__ import annotations
 
@@ -131,3 +131,10 @@ def prune(
 
     age = None if older_than_days is None else timedelta(days=older_than_days)
     _say(Store(place).prune(keep=keep, older_than=age, grace=timedelta(days=grace_days), dry_run=not yes))
+
+
+def delta(place: Place) -> None:
+    """Let engines read the newest version of a store as a Delta table. No data is copied."""
+    from smalti.store.store import Store
+
+    _say(f"{place} is version {Store(place).publish_delta()} of a Delta table")

@@ -111,12 +111,13 @@ def to_samples(batch: pa.RecordBatch, schema: Schema) -> list[Sample]:
             row[name] = None if value is None else Objects(value, feature)
         image = row.get("image")
         row["image"] = ImageRef.model_construct(**image) if image else ImageRef()
-    return [_trusted(row) for row in rows]
+    return [_trusted(row, schema) for row in rows]
 
 
-def _trusted(row: dict[str, Any]) -> Sample:
+def _trusted(row: dict[str, Any], schema: Schema) -> Sample:
     """A sample of values that the schema vouches for, without checking them again."""
     known = {name: row.pop(name, None) for name in ("id", "image", "split", "objects")}
     sample = Sample.model_construct(**known)
     object.__setattr__(sample, "__pydantic_extra__", row)
+    object.__setattr__(sample, "__pydantic_private__", {"_schema": schema})
     return sample

@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from smalti._extras import require
-from smalti.dataset import build, columns, objects, rows, text
+from smalti.dataset import build, columns, glance, leaves, objects, rows, text
 from smalti.dataset.digest import digest
 from smalti.dataset.doors import Doors
 from smalti.dataset.mapped import mapped
 from smalti.dataset.scan import scan
 from smalti.dataset.source import Source
+from smalti.dataset.summary import summarize
 from smalti.errors import SchemaError
 from smalti.schema.schema import Schema
 from smalti.schema.unify import conform
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
 
     from smalti.dataset.source import Origin
+    from smalti.dataset.summary import Summary
     from smalti.schema.categories import Categories
     from smalti.schema.features import AnyFeature
     from smalti.schema.sample import Sample
@@ -40,11 +42,12 @@ class Dataset(Doors):
         report: The account of the reading it comes from; null for one made otherwise.
     """
 
-    __slots__ = ("_count", "_held", "_source", "report", "schema")
+    __slots__ = ("_count", "_held", "_source", "_summary", "report", "schema")
 
     def __init__(self, source: Source, schema: Schema, report: Any = None) -> None:
         self._source = source
         self._count: int | None = None
+        self._summary: Summary | None = None
         self._held: pa.Table | None = None  # the rows of a scan, once one was asked for by its position
         self.schema = schema
         self.report = report
@@ -154,6 +157,20 @@ class Dataset(Doors):
 
     def __repr__(self) -> str:
         return text.describe(self)
+
+    def summary(self) -> Summary:
+        """Samples by split, objects by class, size, digest, as far as they are known at a glance.
+
+        Of a large store some files are counted, evenly over it, and of other scans nothing: `Summary.counted` says of
+        how many samples the numbers are. ``ds.load().summary()`` counts all.
+        """
+        if self._summary is None:
+            self._summary = summarize(self._source, self.schema)
+        return self._summary
+
+    def glance(self, n: int = 8) -> list[Sample]:
+        """At most so many samples, evenly over all; of a scan with conditions or changes the first ones."""
+        return glance.some(self._source, self.schema, n)
 
     def digest(self) -> str:
         """SHA-256 of the logical content: the dataset's name everywhere; see docs/design/digest.md."""
@@ -268,9 +285,19 @@ class Dataset(Doors):
         """All rows as one Arrow table, with the schema in its metadata."""
         return self._source.read(self.schema.arrow)
 
-    def to_batches(self, max_rows: int | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows part by part."""
-        return self._source.batches(max_rows)
+    def to_batches(
+        self, max_rows: int | None = None, fields: Iterable[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows part by part.
+
+        Args:
+            max_rows: How many a batch has at the most; null: as many as come.
+            fields: Columns, and members of objects by their dotted names (``objects.bbox``): files are not read for
+                others. Null: all.
+        """
+        if fields is None:
+            return self._source.batches(max_rows)
+        return leaves.batches(self._source, self.schema.project(set(fields)), max_rows)
 
     def load(self) -> Dataset:
         """The same dataset in memory."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from smalti.schema.doors import Shown
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CACHE_BYTES = 10 * 2**30
 
 
-class Doors:
+class Doors(Shown):
     """The methods of `smalti.Dataset` that lead to higher rooms."""
 
     __slots__ = ()
@@ -20,6 +22,59 @@ class Doors:
         from smalti.io import write
 
         return write(self, target, format, **options)  # type: ignore[arg-type]  # it is a dataset
+
+    def update_from(
+        self,
+        table: Any,
+        *,
+        base: Any = None,
+        dry_run: bool = False,
+        message: str = "",
+        author: str | None = None,
+    ) -> Any:
+        """Take the edits of a table that was handed out, three-way; see `smalti.edits.update.update_from`."""
+        from smalti.edits.update import update_from
+
+        return update_from(self, table, base=base, dry_run=dry_run, message=message, author=author)  # type: ignore[arg-type]  # it is a dataset
+
+    @property
+    def plot(self) -> Any:
+        """Plots of the dataset, each a method that gives a matplotlib figure; see `smalti.view.plots.plots.Plots`."""
+        from smalti.view.plots.plots import Plots
+
+        return Plots(self)  # type: ignore[arg-type]  # it is a dataset
+
+    def show(
+        self,
+        n: int = 16,
+        where: Any = None,
+        field: str | Sequence[str] | None = None,
+        *,
+        labels: bool = True,
+        boxes: bool | None = None,
+        colours: Any = "class",
+        media: Any = None,
+    ) -> Any:
+        """Pictures of the dataset on one sheet, evenly over it, with their labels, as a Pillow picture.
+
+        Args:
+            n: How many at the most.
+            where: Only samples for which this holds: ``sm.col("split") == "val"``.
+            field: The label fields that are drawn; null: all.
+            labels: Whether names stand beside objects.
+            boxes: Whether boxes are drawn; null: of objects that have nothing finer to show.
+            colours: What colours tell apart: ``class`` or ``track``.
+            media: Where paths are relative to; null: what the schema says.
+
+        Raises:
+            OptionError: It is not known where the images are.
+            SchemaError: There is no such field.
+            OSError: An image is not there.
+        """
+        from smalti.view.sheet import sheet
+
+        options = {"labels": labels, "boxes": boxes, "colours": colours, "media": media}
+        return sheet(self, n, where, field, **options)  # type: ignore[arg-type]  # it is a dataset
 
     def localize(self, folder: Any, *, progress: bool | None = None) -> Any:
         """The same dataset with its images brought to a folder of this machine; see `smalti.store.localize`."""

@@ -12,37 +12,82 @@ from smalti.schema import features
 
 if TYPE_CHECKING:
     from smalti.dataset.dataset import Dataset
+    from smalti.dataset.summary import Labels, Summary
 
 CLASSES = 8  # classes named before the rest is counted
+NOUNS = {
+    "objects": "objects",
+    "captions": "captions",
+    "conversation": "turns",
+    "classification": "classes of samples",
+}
 
 
 def describe(dataset: Dataset) -> str:
     """Samples by split, objects by class for every label field, the columns, where the images are."""
-    if dataset.lazy and dataset.origin is not None:
-        origin = dataset.origin
-        some = f"{origin.rows:,} samples" if dataset.whole else f"some of {origin.rows:,} samples"
-        return f"Dataset({some} of version {origin.version} of {origin.url}, read when asked)\n{_columns(dataset)}"
-    if dataset.lazy:
-        return f"Dataset(a scan of files, read when asked)\n{_columns(dataset)}"
-    table = dataset.to_arrow()
-    lines = [f"Dataset({table.num_rows:,} samples{_splits(table)})"]
+    summary = dataset.summary()
+    lines = [f"Dataset({headline(dataset, summary)})"]
     for name, feature in dataset.schema.columns.items():
-        if isinstance(feature, features.Objects):
-            lines.append(f"  {name}: {_objects(table.column(name), feature)}")
-        elif isinstance(feature, features.Captions):
-            texts = pc.sum(pc.list_value_length(table.column(name))).as_py() or 0
-            lines.append(f"  {name}: {texts:,} captions")
-    lines.append(_columns(dataset))
+        if summary.counted and name in summary.labels:
+            lines.append(f"  {name}: {_labels(summary.labels[name], feature)}")
+    lines.append("  columns: " + ", ".join(f"{name} {f.kind}" for name, f in dataset.schema.columns.items()))
     if dataset.schema.media_root:
         lines.append(f"  images below {dataset.schema.media_root}")
+    if facts := identity(summary):
+        lines.append(f"  {facts}")
+    if left := left_out(summary):
+        lines.append(f"  {left}")
     return "\n".join(lines)
 
 
-def _splits(table: pa.Table) -> str:
-    if "split" not in table.column_names:
+def headline(dataset: Dataset, summary: Summary) -> str:
+    """How many samples there are, of which splits or of which version of a store."""
+    origin = dataset.origin
+    parts = splits(summary) if summary.complete else ""
+    if not dataset.lazy:
+        return f"{summary.samples:,} samples{parts}"
+    if origin is None:
+        some = "a scan" if summary.samples is None else f"{summary.samples:,} samples"
+        return f"{some} of files, read when asked{parts}"
+    some = f"{origin.rows:,} samples" if dataset.whole else f"some of {origin.rows:,} samples"
+    return f"{some} of version {origin.version} of {origin.url}, read when asked{parts}"
+
+
+def splits(summary: Summary) -> str:
+    """Samples by split; nothing where there are no splits."""
+    if set(summary.splits) <= {None}:
         return ""
-    counts = words(table.column("split"))
-    return "".join(f", {count:,} {name or 'without split'}" for name, count in counts.items())
+    return "".join(f", {count:,} {name or 'without split'}" for name, count in summary.splits.items())
+
+
+def identity(summary: Summary) -> str:
+    """The digest and the size, as far as they are known."""
+    facts = []
+    if summary.digest is not None:
+        facts.append(f"digest {summary.digest[:12]}")
+    if summary.size is not None:
+        facts.append(size(summary.size))
+    return ", ".join(facts)
+
+
+def left_out(summary: Summary) -> str:
+    """What was not counted, and how to have it counted; nothing where all was."""
+    if summary.complete:
+        return ""
+    if not summary.counted:
+        return "not counted: load() reads it"
+    where = f"{summary.counted:,} of {summary.samples:,} samples{splits(summary)}"
+    return f"counted in {where}, from files evenly over the whole: load() counts all"
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    value = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:,.0f} {unit}" if unit == "bytes" or value >= 10 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} TB"
 
 
 def words(column: pa.ChunkedArray) -> dict[str | None, int]:
@@ -54,41 +99,16 @@ def words(column: pa.ChunkedArray) -> dict[str | None, int]:
     return dict(found)
 
 
-def _objects(column: pa.ChunkedArray, feature: features.Objects) -> str:
-    lengths = pc.list_value_length(column)
-    total = pc.sum(lengths).as_py() or 0
-    text = f"{total:,} objects"
-    if "category" in feature.members:
-        counts = class_counts(column, feature)
-        top = sorted(counts.items(), key=lambda item: -item[1])
+def _labels(labels: Labels, feature: features.AnyFeature) -> str:
+    text = f"{labels.total:,} {NOUNS[feature.kind]}"
+    if labels.classes is not None:
+        top = sorted(labels.by_class().items(), key=lambda item: -item[1])
         shown = ", ".join(f"{name} {count:,}" for name, count in top[:CLASSES])
-        more = f", {len(top) - CLASSES} more" if len(top) > CLASSES else ""
-        text += f" of {len(feature.categories)} classes ({shown}{more})"
-    text += f"; {', '.join(feature.names)}"
-    empty = pc.sum(pc.equal(lengths, 0)).as_py() or 0
-    rest = [f"{empty:,} samples without objects"] if empty else []
-    rest += [f"{column.null_count:,} samples not annotated"] if column.null_count else []
+        more = f", {len(top) - CLASSES:,} more" if len(top) > CLASSES else ""
+        text += f" of {len(labels.classes):,} classes ({shown}{more})"
+    if isinstance(feature, features.Objects):
+        text += f"; {', '.join(feature.names)}"
+    rest = [f"{labels.unnamed:,} without a class"] if labels.unnamed else []
+    rest += [f"{labels.empty:,} samples without objects"] if labels.empty else []
+    rest += [f"{labels.missing:,} samples not annotated"] if labels.missing else []
     return "; ".join([text, *rest])
-
-
-def class_counts(column: pa.ChunkedArray, feature: features.Objects) -> dict[str, int]:
-    """Objects of each class, in the class table's order."""
-    counts: Counter[int] = Counter()
-    for chunk in column.chunks:
-        codes = chunk.flatten().field("category").indices
-        counts.update({item["values"]: item["counts"] for item in pc.value_counts(codes).to_pylist()})
-    return {value: counts[code] for code, value in enumerate(feature.categories.values)}
-
-
-def object_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
-    """Objects by class for every label field that has classes."""
-    table = dataset.to_arrow()
-    return {
-        name: class_counts(table.column(name), feature)
-        for name, feature in dataset.schema.columns.items()
-        if isinstance(feature, features.Objects) and "category" in feature.members
-    }
-
-
-def _columns(dataset: Dataset) -> str:
-    return "  columns: " + ", ".join(f"{name} {f.kind}" for name, f in dataset.schema.columns.items())

@@ -10,6 +10,7 @@ Specification: https://developer.apple.com/documentation/createml/building-an-ob
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
@@ -219,6 +220,7 @@ def sniff(probe: Probe) -> Match | None:
             and b'"annotations"' in head
             and b'"image"' in head
             and b'"id"' not in head[:200]
+            and not re.search(rb'"data"\s*:\s*\{', head)  # tasks of Label Studio
         ):
             return Match(Grade.CERTAIN, f"{path} is a list of images with annotations")
     return None

@@ -88,6 +88,7 @@ class Found:
         categories: The class table, where a file lists it.
         splits: The splits in their order.
         columns: Features of further columns, where the source tells them.
+        attributes: As `columns`, of attributes of objects.
     """
 
     documents: Sequence[Document]
@@ -95,6 +96,7 @@ class Found:
     categories: Categories = field(default_factory=Categories)
     splits: tuple[str, ...] = ()
     columns: Mapping[str, AnyFeature] = field(default_factory=dict)
+    attributes: Mapping[str, features.Value | features.Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +248,9 @@ class DocumentReader(Reader[OptionsT]):
         columns["objects"], objects = self._objects(found, [parsed for _, parsed in rows])
         arrays.append(objects)
         for name in dict.fromkeys(name for _, parsed in rows for name in parsed.columns):
-            columns[name] = (
-                found.columns.get(name) or self.columns.get(name) or features.Value(type=pa.string())
-            )
-            arrays.append(pa.array([p.columns.get(name) for _, p in rows], columns[name].arrow))
+            known = found.columns.get(name) or self.columns.get(name)
+            columns[name] = known or features.Value(type=pa.string())
+            arrays.append(_column([p.columns.get(name) for _, p in rows], columns[name]))
         schema = Schema(columns=columns, splits=found.splits, media_root=found.media.url)
         return pa.Table.from_arrays(arrays, schema=schema.arrow), schema
 
@@ -259,13 +260,20 @@ class DocumentReader(Reader[OptionsT]):
         known = features.Objects(
             categories=found.categories,
             members=("category", "bbox"),
-            attributes={name: feature for name, feature in self.attributes.items() if name in used},
+            attributes={n: f for n, f in {**self.attributes, **found.attributes}.items() if n in used},
         )
         array, feature = objects_array(flat, known)
         lengths = np.array([len(parsed.objects or ()) for parsed in rows], np.int64)
         return feature, list_column(
             array, lengths, np.array([parsed.objects is None for parsed in rows], bool)
         )
+
+
+def _column(values: list[Any], feature: AnyFeature) -> pa.Array:
+    if isinstance(feature, features.Classification) and not feature.multi:
+        codes = feature.categories.codes
+        return feature.categories.encode(pa.array([codes.get(value) for value in values], pa.int32()))
+    return pa.array(values, feature.arrow)
 
 
 def _ignored(others: list[str]) -> list[Loss]:

@@ -219,12 +219,17 @@ class Writer(ABC, Generic[OptionsT]):
 
     Attributes:
         needs_images: What is written is the images themselves: their folders are the labels, say.
+        wants_origin: Whether it asks what the samples are a copy of.
+        origin: That: the ``digest`` of the dataset, and where it is of a store ``store`` and ``version``; empty where
+            it is not known, or not asked for.
 
     Raises:
         OptionError: The options do not fit the schema, or leave more than one answer.
     """
 
     needs_images: bool = False
+    wants_origin: bool = False
+    origin: Mapping[str, Any] = {}
 
     def __init__(self, schema: Schema, options: OptionsT, single_file: str | None = None) -> None:
         self.schema = schema
@@ -256,6 +261,10 @@ class Writer(ABC, Generic[OptionsT]):
         """Write what concerns the whole; gives the number of files written."""
         del target, results  # a format whose parts are all there is has nothing to add
         return 0
+
+    def late_losses(self) -> list[Loss]:
+        """What turned out to be lost, or changed, when the whole was finished."""
+        return []
 
     def details(self) -> dict[str, Any]:
         """What the report should say about this export: the class map, the task."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal
+
+from smalti.schema.doors import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,7 +65,7 @@ def _worst(loss: Loss) -> str:
 
 
 @dataclass(slots=True, kw_only=True)
-class Report:
+class Report(Shown):
     """What was read, what was written, and everything that did not come through.
 
     Attributes:
@@ -159,7 +160,8 @@ class Report:
             )
         return lines
 
-    def _rows(self) -> list[tuple[str, str, str, str, str]]:
+    def rows(self) -> list[tuple[str, str, str, str, str]]:
+        """Code, field, count, reason and example of each loss and repair, as text."""
         return [
             (loss.code, loss.field, f"{loss.count or 0:,}", loss.reason + _worst(loss), loss.example or "")
             for loss in (*self.losses, *self.repairs)
@@ -168,7 +170,7 @@ class Report:
     def __str__(self) -> str:
         text = self.lines()
         text += [f"  {code} {what}: {n} – {why} (e.g. {eg})" if eg else f"  {code} {what}: {n} – {why}"
-                 for code, what, n, why, eg in self._rows()]  # fmt: skip
+                 for code, what, n, why, eg in self.rows()]  # fmt: skip
         text += [f"  error: {message}" for message in self.errors]
         return "\n".join(text)
 
@@ -180,7 +182,7 @@ class Report:
         from rich.text import Text
 
         parts: list[Any] = [Text(line) for line in self.lines()]
-        if rows := self._rows():
+        if rows := self.rows():
             table = Table("code", "field", "count", "why", "example", title="what changed on the way")
             table.columns[2].justify = "right"
             for row in rows:
@@ -188,15 +190,3 @@ class Report:
             parts.append(table)
         parts += [Text(f"error: {message}", style="red") for message in self.errors]
         return Group(*parts)
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<div>{escape(line)}</div>" for line in self.lines())
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows()
-        )
-        table = (
-            "<table><thead><tr><th>code</th><th>field</th><th>count</th><th>why</th><th>example</th></tr>"
-            f"</thead><tbody>{body}</tbody></table>"
-        )
-        errors = "".join(f"<div>error: {escape(message)}</div>" for message in self.errors)
-        return f"<div>{head}{table if body else ''}{errors}</div>"

@@ -153,7 +153,7 @@ class Export:
             losses, results = self._parts(place, reads, advance)
             self.report.files = sum(r.files for r in results) + self.writer.finish(place, results)
             # What takes whole objects stands first: a dropped id matters less than a dropped object.
-            every = self._tally.fill(merged([*losses, *self._declared]))
+            every = self._tally.fill(merged([*losses, *self._declared, *self.writer.late_losses()]))
             self.report.losses = sorted(every, key=lambda loss: KINDS.index(loss.kind))
             self.report.details |= self.writer.details()
             self._judge()

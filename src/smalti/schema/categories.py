@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from smalti.schema.doors import Shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -45,7 +47,7 @@ class Category(BaseModel):
     attributes: dict[str, Any] = Field(default_factory=dict)
 
 
-class Categories(RootModel[tuple[Category, ...]]):
+class Categories(Shown, RootModel[tuple[Category, ...]]):
     """An ordered class table.
 
     The table's Arrow columns hold `values`: the names, made unique. Where two categories share a

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from smalti.errors import SchemaError, listed
 from smalti.geometry import boxes
 from smalti.schema.build import objects_array
+from smalti.schema.doors import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from smalti.schema import features
 
 
-class Objects:
+class Objects(Shown):
     """The objects of one sample.
 
     Args:

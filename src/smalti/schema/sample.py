@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from smalti.errors import DataError, SchemaError, listed
+from smalti.schema.doors import Drawn
 from smalti.schema.objects import Objects
 
 
@@ -37,7 +38,7 @@ class ImageRef(BaseModel):
     sha256: Any = None
 
 
-class Sample(BaseModel):
+class Sample(Drawn, BaseModel):
     """One sample.
 
     Attributes:
@@ -58,6 +59,7 @@ class Sample(BaseModel):
     image: ImageRef = ImageRef()
     split: str | None = None
     objects: Objects | None = None
+    _schema: Any = PrivateAttr(default=None)
 
     def __init__(self, **data: Any) -> None:
         try:
@@ -80,6 +82,19 @@ class Sample(BaseModel):
     def columns(self) -> dict[str, Any]:
         """The columns beyond the four that every sample has."""
         return dict(self.model_extra or {})
+
+    @property
+    def dataset_schema(self) -> Any:
+        """The `Schema` of the dataset that it is a row of; null for a sample of its own."""
+        return self._schema
+
+    def __eq__(self, other: object) -> bool:
+        # By content alone: rows of two datasets are equal also where their class tables are not.
+        if not isinstance(other, Sample):
+            return NotImplemented
+        return self.__dict__ == other.__dict__ and self.columns == other.columns
+
+    __hash__ = None  # type: ignore[assignment]  # it compares by content
 
     def __getitem__(self, name: str) -> Any:
         if name in type(self).model_fields:

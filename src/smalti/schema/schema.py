@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from smalti.errors import SchemaError, listed
 from smalti.schema import features
+from smalti.schema.doors import Shown
 from smalti.schema.features import AnyFeature, Feature
+from smalti.schema.text import fact, notes
 from smalti.schema.types import canonical
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ SCHEMA_VERSION: Final = 1
 METADATA_KEY = b"smalti"
 
 
-class Schema(BaseModel):
+class Schema(Shown, BaseModel):
     """The columns of a dataset and what is known of it as a whole.
 
     Attributes:
@@ -44,6 +46,12 @@ class Schema(BaseModel):
     media_root: str | None = None
     id_has_split: bool = False
     extra: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        lines = [f"  {name}: {feature.kind}, {fact(feature)}" for name, feature in self.columns.items()]
+        return "\n".join([f"Schema({len(lines)} columns)", *lines, *(f"  {line}" for line in notes(self))])
+
+    __str__ = __repr__
 
     @property
     def arrow(self) -> pa.Schema:

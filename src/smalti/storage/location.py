@@ -334,6 +334,23 @@ def inside(root: Location, relative: str) -> Location:
     return place
 
 
+def remote(url: str, sample: str) -> Location:
+    """The place of a picture's own URL.
+
+    Raises:
+        UnsafePathError: It names a file of this machine, which data may not do.
+    """
+    place = Location.parse(url)
+    if place.is_local or place.protocol in {"file", "local"} or "::" in url:
+        raise UnsafePathError(
+            "found the address of a file of this machine; expected a path below the media root, or the URL"
+            " of a bucket or a server",
+            file=url,
+            sample=sample,
+        )
+    return place
+
+
 def refuse_read_only(target: Location) -> None:
     """Refuse a target that cannot be written to, such as a member of an archive.
 

@@ -162,12 +162,22 @@ class Update(_Operation):
         schema: Of the new values: ``id`` and the columns that change; those not there yet are added.
         table: The new values.
         upsert: Whether ids that are not there are added as new samples; else they are an error.
+        remove: Ids of samples that go with it.
     """
 
     name = "update"
 
-    def __init__(self, history: History, schema: Schema, table: pa.Table, *, upsert: bool = False) -> None:
+    def __init__(
+        self,
+        history: History,
+        schema: Schema,
+        table: pa.Table,
+        *,
+        upsert: bool = False,
+        remove: Iterable[str] = (),
+    ) -> None:
         super().__init__(history)
+        self.remove = pa.array(remove, pa.string())
         self.schema = schema
         self.table = table
         self.upsert = upsert
@@ -181,15 +191,21 @@ class Update(_Operation):
         new = conform(self.table, self.schema, schema)
         names = [name for name in self.schema.columns if name != "id"]
         files: list[DataFile] = []
-        met, changed = _NONE, [_NONE]
+        met, changed, gone = _NONE, [_NONE], [_NONE]
         for file in base.files:
-            places = pc.index_in(self.history.ids(file), own)
-            if places.null_count == len(places):
+            theirs = self.history.ids(file)
+            places, drop = pc.index_in(theirs, own), pc.is_in(theirs, self.remove)
+            if places.null_count == len(places) and not pc.any(drop).as_py():
                 files.append(file)
                 continue
             met = pa.concat_arrays([met, own.take(places.drop_null())])
-            batch = _merged(_batch(self.history, file, schema), new, places, names)
-            made = self.write(schema, [batch])
+            gone.append(theirs.filter(drop))
+            batch = _merged(_batch(self.history, file, schema), new, places, names).filter(pc.invert(drop))
+            made = self.write(schema, [batch]) if len(batch) else ()
+            if len(gone[-1]):
+                files += made
+                changed.append(_differing(self.history, file, made))
+                continue
             differ = _differing(self.history, file, made)
             if len(differ):
                 files += made
@@ -199,8 +215,9 @@ class Update(_Operation):
         added = self._added(own, met, new, base)
         files += self.write(schema, added) if added else ()
         count = sum(len(batch) for batch in added)
-        ids = pa.concat_arrays([*changed, *(batch.column("id") for batch in added)])
-        changes = Changes(added=count, changed=len(ids) - count)
+        removed = pa.concat_arrays(gone)
+        ids = pa.concat_arrays([*changed, *(batch.column("id") for batch in added), removed])
+        changes = Changes(added=count, changed=len(ids) - count - len(removed), removed=len(removed))
         return Draft(schema, tuple(files), changes, self.made, ids)
 
     def _added(self, own: pa.Array, met: pa.Array, new: pa.Table, base: Snapshot) -> list[pa.RecordBatch]:

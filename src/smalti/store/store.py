@@ -11,7 +11,7 @@ from smalti.dataset.dataset import Dataset
 from smalti.errors import OptionError, TargetExistsError, listed
 from smalti.schema.unify import storable
 from smalti.storage.location import Location
-from smalti.store import operations, readme, tags
+from smalti.store import delta, operations, readme, tags
 from smalti.store.check import check
 from smalti.store.commit import commit
 from smalti.store.diff import diff
@@ -174,11 +174,12 @@ class Store:
         *,
         mode: str = "replace",
         upsert: bool = False,
+        remove: Iterable[str] = (),
         media: Mode = "reference",
         base: Snapshot | None = None,
         **about: Any,
     ) -> Manifest:
-        """Make a version of batches as they come; `write` has the arguments."""
+        """Make a version of batches as they come; `write` has the arguments, `remove` goes with ``update``."""
         operations.refuse_unknown(mode)
         self._refuse_other_folder()
         if schema.media_root == self.root.url:
@@ -189,7 +190,7 @@ class Store:
         operation: Operation
         if mode == "update":
             table = pa.Table.from_batches(batches, schema=schema.arrow)
-            operation = operations.Update(self.history, schema, table, upsert=upsert)
+            operation = operations.Update(self.history, schema, table, upsert=upsert, remove=remove)
         else:
             kind = operations.Append if mode == "append" else operations.Replace
             operation = kind(self.history, schema, batches)
@@ -244,6 +245,13 @@ class Store:
     ) -> Pruned:
         """Remove old versions, and files that no version names; see `smalti.store.prune`."""
         return prune(self.history, keep=keep, older_than=older_than, dry_run=dry_run, **limits)
+
+    def publish_delta(self) -> int:
+        """Let engines read the newest version as a Delta table, of the same files; see `smalti.store.delta`.
+
+        Call it again after later versions. Gives the table's version.
+        """
+        return delta.publish(self.history)
 
     def _commit(self, operation: Operation, **about: Any) -> Manifest:
         first = not self.history.numbers()

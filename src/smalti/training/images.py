@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from smalti.errors import DataError, SmaltiError, UnsafePathError
+from smalti.errors import DataError, SmaltiError
 from smalti.storage.cache import FileCache
-from smalti.storage.location import Location
+from smalti.storage.location import Location, remote
 from smalti.training import decode
 from smalti.training.columns import Texts
 from smalti.training.shared import Shared
@@ -136,7 +136,7 @@ class Images(Shared):
             raise DataError(
                 "where the images are is not known", sample=sample, hint="read the dataset with media="
             )
-        place = _remote(path, sample) if "://" in path else self._root() / path
+        place = remote(path, sample) if "://" in path else self._root() / path
         if self.ranges.shape[1] and self.ranges[row, 0] >= 0:
             offset, size = self.ranges[row].tolist()
             with place.open() as file:
@@ -154,16 +154,3 @@ class Images(Shared):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_place": None}
-
-
-def _remote(url: str, sample: str) -> Location:
-    """A picture's own URL. Data may not name files of this machine."""
-    place = Location.parse(url)
-    if place.is_local or place.protocol in {"file", "local"} or "::" in url:
-        raise UnsafePathError(
-            "found the address of a file of this machine; expected a path below the media root, or the URL"
-            " of a bucket or a server",
-            file=url,
-            sample=sample,
-        )
-    return place

@@ -1,87 +1,74 @@
-"""A contact sheet of a dataset: its first pictures with their labels drawn on them."""
+"""A contact sheet of a dataset: some of its pictures with their labels drawn on them."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from smalti.errors import OptionError
-from smalti.geometry import outline, rle
-from smalti.schema import features
 from smalti.storage.location import Location
 from smalti.storage.staging import staged_file
-from smalti.view.draw import contact_sheet, draw_objects, upright
+from smalti.view.paper import contact_sheet
+from smalti.view.scene import draw
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow.compute as pc
+    from PIL.Image import Image
+
     from smalti.dataset.dataset import Dataset
-    from smalti.schema.objects import Objects
     from smalti.schema.sample import Sample
 
 PICTURES = 12
+CELL = (320, 240)
 
 
-def draw_sample(sample: Sample, root: Location, field: str = "objects") -> Any:
+def draw_sample(sample: Sample, root: Location | None, field: str | None = "objects") -> Image:
     """The sample's picture, upright, with everything of a label field drawn on it.
 
     Args:
         sample: A sample of a dataset.
         root: Where its image lies.
-        field: The label field.
+        field: The label field; null: all.
 
     Raises:
         OSError: The picture cannot be read.
     """
-    from PIL import Image
-
-    place = root / (sample.image.path or sample.id)
-    with Image.open(io.BytesIO(place.read_bytes())) as opened:
-        picture = upright(opened)
-    objects: Objects | None = sample[field]
-    if objects is None or not len(objects):
-        return picture
-    members = objects.feature.members
-    bones = [(objects.feature.categories[c].skeleton or ()) if c >= 0 else () for c in objects.category]
-    outlines = _outlines(objects)
-    return draw_objects(
-        picture,
-        codes=objects.category.tolist(),
-        names=objects.names,
-        boxes=_boxes(objects, outlines) if "bbox" in members else None,
-        outlines=outlines,
-        keypoints=objects.keypoints if "keypoints" in members else None,
-        skeletons=bones,
-    )
+    return draw(sample, field, media=root)
 
 
-def _boxes(objects: Objects, outlines: list[Any]) -> np.ndarray:
-    """The boxes of objects that have nothing finer to show."""
-    boxes = objects.bbox.copy()
-    boxes[[bool(rings) for rings in outlines]] = np.nan
-    return boxes
+def sheet(
+    dataset: Dataset,
+    n: int = 16,
+    where: pc.Expression | None = None,
+    field: str | Sequence[str] | None = None,
+    **options: Any,
+) -> Image:
+    """Pictures of a dataset, evenly over it, with their labels.
 
+    Args:
+        dataset: A dataset whose images are at hand.
+        n: How many at the most.
+        where: Only samples for which this holds.
+        field: The label fields that are drawn; null: all.
+        **options: ``labels``, ``boxes``, ``colours``, ``media``, as of `smalti.view.scene.draw`.
 
-def _outlines(objects: Objects) -> list[list[np.ndarray] | None]:
-    """The rings of each object, from its polygons, its mask or its oriented box."""
-    found: list[list[np.ndarray] | None] = [None] * len(objects)
-    if "polygons" in objects.feature.members:
-        found = list(objects.polygons)
-    if "mask" in objects.feature.members:
-        for index, mask in enumerate(objects.arrow("mask").to_pylist()):
-            if mask is not None:
-                runs, _ = rle.decode_counts([mask["counts"]])
-                coords, bounds, _ = outline.runs_to_polygons(runs, mask["height"], mask["width"])
-                found[index] = [ring.reshape(-1, 2) for ring in np.split(coords, bounds[1:-1])]
-    if "quad" in objects.feature.members:
-        for index, quad in enumerate(objects.arrow("quad").to_pylist()):
-            if quad is not None:
-                found[index] = [np.array(quad).reshape(4, 2)]
-    return found
+    Raises:
+        OptionError: It is not known where the images are, or `n` is not positive.
+        OSError: An image is not there.
+    """
+    if n < 1:
+        raise OptionError(f"n={n}: expected at least one picture")
+    chosen = (dataset if where is None else dataset.filter(where)).glance(n)
+    drawn, captions = [], []
+    for sample in chosen:
+        drawn.append(draw(sample, field, size=CELL, least=max(CELL) // 2, **options))
+        captions.append(f"{sample.split}/{sample.id}" if sample.split else sample.id)
+    return contact_sheet(drawn, captions, cell=CELL)
 
 
 def save_sheet(dataset: Dataset, target: str, pictures: int = PICTURES) -> None:
-    """Draw the first pictures of a dataset, evenly over it, to one image file.
+    """Draw pictures of a dataset, evenly over it, to one image file.
 
     Args:
         dataset: A dataset whose images are at hand.
@@ -91,17 +78,20 @@ def save_sheet(dataset: Dataset, target: str, pictures: int = PICTURES) -> None:
     Raises:
         OptionError: It is not known where the images are.
     """
-    if dataset.schema.media_root is None:
-        raise OptionError("a picture needs the images: read the dataset with media=")
-    root = Location.parse(dataset.schema.media_root)
-    fields = dataset.schema.of_kind(features.Objects)
-    count = min(pictures, len(dataset))
-    chosen = dataset.take(np.linspace(0, len(dataset) - 1, count).round().astype(int))
-    drawn, captions = [], []
-    for sample in chosen:
-        drawn.append(draw_sample(sample, root, fields[0]) if fields else draw_sample(sample, root))
-        captions.append(f"{sample.split}/{sample.id}" if sample.split else sample.id)
-    sheet = contact_sheet(drawn, captions)
+    save(sheet(dataset, pictures), target)
+
+
+def save(picture: Image, target: str) -> None:
+    """Write a picture to a file that its suffix tells the format of; it is there as a whole, or not.
+
+    Raises:
+        OptionError: No picture has that suffix.
+    """
+    from PIL import Image as PilImage
+
     place = Location.parse(target)
+    suffix = place.suffix.lower() or ".png"
+    if suffix not in PilImage.registered_extensions():
+        raise OptionError(f"{target}: *{suffix} is no picture; *.png and *.jpg are")
     with staged_file(place, overwrite=True) as stage, stage.open("wb") as file:
-        sheet.save(file, format=(place.suffix[1:] or "png").replace("jpg", "jpeg"))
+        picture.save(file, format=PilImage.registered_extensions()[suffix])

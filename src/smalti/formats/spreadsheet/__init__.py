@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from smalti.formats.protocol import Format, FormatInfo
 from smalti.formats.spreadsheet.options import SpreadsheetOptions
+from smalti.formats.spreadsheet.own.writer import SpreadsheetWriter
 from smalti.formats.spreadsheet.reader import SpreadsheetReader
 from smalti.formats.spreadsheet.recognise import sniff
 
@@ -24,25 +25,12 @@ FORMAT = Format(
         title="Spreadsheet (CSV, TSV, XLSX, ODS)",
         spec="https://www.rfc-editor.org/rfc/rfc4180",
         layout=("*.csv", "*.tsv", "*.xlsx", "*.ods"),
-        keeps=frozenset(
-            {
-                "split",
-                "label",
-                "objects.id",
-                "objects.category",
-                "objects.bbox",
-                "objects.polygons",
-                "objects.keypoints",
-                "objects.score",
-                "objects.area",
-                "objects.iscrowd",
-                "objects.track_id",
-            }
-        ),
+        keeps=frozenset({"id", "split", "label", "image", "captions", "objects.*"}),
         file_suffixes=(".csv", ".tsv", ".xlsx", ".ods"),
         extra="excel",
     ),
     sniff=sniff,
     reader=SpreadsheetReader,
+    writer=SpreadsheetWriter,
     options=SpreadsheetOptions,
 )

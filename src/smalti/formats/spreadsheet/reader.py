@@ -9,10 +9,11 @@ from smalti.formats.losses import Tally
 from smalti.formats.protocol import Part, PartRead, Plan, Reader
 from smalti.formats.report import Loss
 from smalti.formats.spreadsheet.build import dataset
+from smalti.formats.spreadsheet.cells import open_book
 from smalti.formats.spreadsheet.images import Images
-from smalti.formats.spreadsheet.native import is_native, read_native
+from smalti.formats.spreadsheet.native import read_native
 from smalti.formats.spreadsheet.options import SpreadsheetOptions
-from smalti.formats.spreadsheet.source import Read, read, sources
+from smalti.formats.spreadsheet.source import Read, Source, read, sources
 from smalti.schema.project import project
 
 if TYPE_CHECKING:
@@ -40,9 +41,8 @@ class SpreadsheetReader(Reader[SpreadsheetOptions]):
 
     def plan(self) -> Plan:
         files = sources(self.root)
-        if files[0].book is not None and is_native(files[0].book):
-            schema, batch = read_native(files[0].book, self.media)
-            return self._planned(schema, batch)
+        if (native := self._native(files)) is not None:
+            return native
         images = Images(self.media or (self.root.parent if self.root.isfile() else self.root))
         found = read(files, images, self.options)
         errors = [
@@ -58,6 +58,18 @@ class SpreadsheetReader(Reader[SpreadsheetOptions]):
             objects_skipped=_rows_skipped(found),
             samples_skipped=sum(parsed.lost for parsed in found.parsed),
         )
+
+    def _native(self, files: list[Source]) -> Plan | None:
+        """The plan of a file that smalti wrote, alone or alone in its folder."""
+        if len(files) != 1 or self.options.mapping is not None or self.options.preset is not None:
+            return None
+        native = read_native(files[0].book or open_book(files[0].place), self.media)
+        if native is None:
+            return None
+        if native.errors and self.on_error == "raise":
+            raise native.errors[0]
+        plan = self._planned(native.schema, native.batch)
+        return replace(plan, repairs=native.repairs, errors=native.errors)
 
     def _planned(self, schema: Schema, batch: pa.RecordBatch) -> Plan:
         self._schema, self._batch = schema, batch

@@ -17,6 +17,7 @@ from smalti.formats.spreadsheet.images import Images
 from smalti.formats.spreadsheet.layout import Parsed, no_image, parse
 from smalti.formats.spreadsheet.mapping import Mapping
 from smalti.formats.spreadsheet.options import SpreadsheetOptions
+from smalti.formats.spreadsheet.own.table import SCHEMA, SCHEMA_TITLES
 from smalti.storage.location import Location
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def sheets(source: Source, wanted: tuple[str, ...] | None) -> Iterator[Sheet]:
     """
     book = source.book or open_book(source.place)
     for name in book.sheets if wanted is None else wanted:
+        if name == SCHEMA and tuple(book.sheet(name, header=0).header) == SCHEMA_TITLES:
+            continue  # it says what the columns of others are
         sheet = book.sheet(name, typed=True)
         if len(sheet) or sheet.has_header:
             yield sheet

@@ -1,0 +1,1 @@
+"""Tables that smalti writes: made for people to work in, and read back exactly."""
