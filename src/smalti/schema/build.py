@@ -11,6 +11,7 @@ import pyarrow as pa
 from smalti.errors import DataError
 from smalti.schema import features, values
 from smalti.schema.categories import Categories
+from smalti.schema.types import BBOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -81,14 +82,10 @@ def objects_array(
 
 
 def _member(objects: Sequence[Mapping[str, Any]], name: str, feature: features.Objects) -> pa.Array:
-    found = []
-    for position, item in enumerate(objects):
-        value = item.get(name)
-        try:
-            found.append(None if value is None else values.member(name, value))
-        except DataError as error:
-            error.position = f"objects[{position}].{name}"
-            raise
+    given = [item.get(name) for item in objects]
+    if name == "bbox" and (boxes := _boxes(given)) is not None:
+        return boxes
+    found = _checked(given, name) if values.has_border(name) else given
     if name == "category":
         codes = [None if value is None else feature.categories.codes[str(value)] for value in found]
         return feature.categories.encode(codes)
@@ -100,6 +97,35 @@ def _member(objects: Sequence[Mapping[str, Any]], name: str, feature: features.O
             f"found {found[wrong]!r}, expected {feature.member_type(name)}",
             position=f"objects[{wrong}].{name}",
         ) from error
+
+
+def _checked(given: list[Any], name: str) -> list[Any]:
+    """Each value as the member's type takes it."""
+    found = []
+    for position, value in enumerate(given):
+        try:
+            found.append(None if value is None else values.member(name, value))
+        except DataError as error:
+            error.position = f"objects[{position}].{name}"
+            raise
+    return found
+
+
+def _boxes(given: list[Any]) -> pa.StructArray | None:
+    """Boxes that are lists of four finite numbers, all at once; null: some are not."""
+    missing = np.array([value is None for value in given], bool)
+    present = [value for value in given if value is not None]
+    if not all(type(value) in {list, tuple} and len(value) == 4 for value in present):
+        return None
+    sides = np.zeros((len(given), 4))
+    try:
+        sides[~missing] = np.array(present, np.float64).reshape(-1, 4)
+    except (TypeError, ValueError):
+        return None
+    if not np.isfinite(sides).all():
+        return None
+    columns = [pa.array(np.ascontiguousarray(side), mask=missing) for side in sides.T]
+    return pa.StructArray.from_arrays(columns, fields=list(BBOX), mask=pa.array(missing))
 
 
 def _first_wrong(found: list[Any], kind: pa.DataType) -> int:

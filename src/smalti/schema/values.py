@@ -37,6 +37,11 @@ def member(name: str, value: Any) -> Any:
     return value if border is None else border(value)
 
 
+def has_border(name: str) -> bool:
+    """Whether values of that member are looked at, and not given back as they are."""
+    return name in _BORDER
+
+
 def _numbers(value: Any, what: str, count: int | None = None) -> list[float]:
     try:
         flat = np.asarray(value, np.float64).ravel()

@@ -31,10 +31,11 @@ from smalti.storage.media import IMAGE_SUFFIXES
 from smalti.storage.paths import safe_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from xml.etree.ElementTree import Element
 
 SPLITS = ("train", "val", "valid", "test")  # folders of Roboflow's layout
+KNOWN = frozenset({"name", "bndbox", "pose", *FLAGS, "part", "actions"})  # of an object
 TRUE = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False}
 
 
@@ -166,7 +167,7 @@ class VocReader(DocumentReader[VocOptions]):
         size = root.find("size")
         sides = [_pixels(None if size is None else size.find(side), side) for side in ("width", "height")]
         objects, faults = self.each(root.findall("object"), self._object, "object")
-        rest = {key: value for key, value in _rest(root).items() if key not in {"object", "filename"}}
+        rest = _rest(root)
         return Parsed(
             image=_image(root, document),
             width=sides[0],
@@ -194,8 +195,7 @@ class VocReader(DocumentReader[VocOptions]):
             )
         if (actions := item.find("actions")) is not None:
             found["actions"] = _json({a.tag: TRUE.get(xml_files.text(a) or "0") for a in actions})
-        known = {"name", "bndbox", "pose", *FLAGS, "part", "actions"}
-        if rest := {key: value for key, value in _plain(item).items() if key not in known}:
+        if rest := _plain(item, KNOWN):
             found["voc"] = _json(rest)
         return found
 
@@ -275,14 +275,14 @@ def _image(root: Element, document: Document) -> str:
 
 def _rest(root: Element) -> dict[str, Any]:
     """What else a document says, without the size in pixels."""
-    found = _plain(root)
+    found = _plain(root, ("object", "filename"))
     size = found.pop("size", {})
     more = {k: v for k, v in size.items() if k not in {"width", "height"}} if isinstance(size, dict) else {}
     return {**found, **({"size": more} if more else {})}
 
 
-def _plain(item: Element) -> dict[str, Any]:
-    found = xml_files.plain(item)
+def _plain(item: Element, without: Collection[str]) -> dict[str, Any]:
+    found = xml_files.plain(item, without=without)
     return found if isinstance(found, dict) else {}
 
 
