@@ -124,6 +124,8 @@ def decode_file(place: Location, *, results: bool, skip: bool) -> Decoded:
             error.file = error.file or place.url
             raise
         except msgspec.DecodeError as error:
+            if "UTF-8" in str(error):
+                raise not_utf8(place.url, body, start) from error
             raise not_json(place.url, body, start, str(error)) from error
         decoded.buffer = pa.py_buffer(body)
         for section in (decoded.images, decoded.annotations):
