@@ -45,6 +45,7 @@ BUILT_IN = MappingProxyType(
         "kitti_tracking": "smalti.formats.kitti.tracking:FORMAT",
         "label_studio": "smalti.formats.label_studio:FORMAT",
         "labelme": "smalti.formats.labelme:FORMAT",
+        "lvis": "smalti.formats.coco.lvis:FORMAT",
         "mask_pairs": "smalti.formats.mask_pairs:FORMAT",
         "mot": "smalti.formats.mot:FORMAT",
         "mots": "smalti.formats.mots:FORMAT",

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +15,12 @@ from smalti.errors import DataError, listed
 from smalti.formats.coco.layout import FIFTYONE, ROBOFLOW
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from smalti.storage.folder import Target
 
 PARTS = ".parts"
-IMAGE_INFO = "image_info"
-_STEMS = {"objects": "instances"}
+_STEMS = MappingProxyType({"objects": "instances"})
 _SEPARATOR = 1  # the comma in front of every text; the first of a list goes without
 
 
@@ -51,13 +51,13 @@ class Piece:
     nameless: int = 0
 
 
-def file_name(key: FileKey, layout: str) -> str:
-    """The path of a file in the target."""
+def file_name(key: FileKey, layout: str, stems: Mapping[str, str] = _STEMS) -> str:
+    """The path of a file in the target; `stems` names the files of fields."""
     if layout == "fiftyone":
         return FIFTYONE
     if layout == "roboflow":
         return f"{key.split}/{ROBOFLOW}" if key.split else ROBOFLOW
-    stem = _STEMS.get(key.field, key.field)
+    stem = stems.get(key.field, key.field)
     return f"annotations/{stem}_{key.split}.json" if key.split else f"annotations/{stem}.json"
 
 

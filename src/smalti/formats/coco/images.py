@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from msgspec import UNSET, Raw
 
 from smalti.errors import DataError, UnsafePathError
+from smalti.formats.coco import lvis_images
 from smalti.formats.coco.columns import Ids, column, id_column, pull, whole
 from smalti.formats.coco.keys import IMAGE_KEYS
 from smalti.formats.report import Loss
@@ -38,6 +39,9 @@ class ImageFile:
         split: Its split.
         prefix: The folder of its images below the media root, with a slash; or empty.
         section: Its ``images``.
+        by_url: Their paths are those of their ``coco_url``, as LVIS has it.
+        flat: They lie in `prefix` without the folders of their paths.
+        unsaid: Keys that only repeat the path.
         ids: Their ids.
         rows: The sample row of each image; -1 for one that was left out.
     """
@@ -46,6 +50,9 @@ class ImageFile:
     split: str | None
     prefix: str
     section: Section
+    by_url: bool = False
+    flat: bool = False
+    unsaid: frozenset[str] = frozenset({"file_name"})
     ids: Ids = _NO_IDS
     rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
@@ -112,7 +119,8 @@ def samples(files: Sequence[ImageFile], reserved: Collection[str], *, skip: bool
     columns, described = _columns(rows, shared, repairs)
     splits = tuple(split for split in rows.by_path if split is not None)
     columns["split"] = _split_column(rows.by_path, splits)
-    nulls = _extras(rows.sections, reserved, columns, described)
+    told = (frozenset(IMAGE_KEYS) - {"file_name"}) | frozenset.intersection(*(file.unsaid for file in files))
+    nulls = _extras(rows.sections, told, reserved, columns, described)
     return Samples(
         columns=columns,
         features=described,
@@ -144,13 +152,16 @@ def _checked(file: ImageFile, repairs: list[Loss]) -> tuple[list[str], NDArray[n
     section = file.section
     file.ids = id_column([section], "id")
     faults = _Faults(file)
-    names = _names(section, faults)
+    names = _names(file, faults)
     for row in np.flatnonzero(file.ids.array.is_null().to_numpy(zero_copy_only=False)).tolist():
         faults.add(row, "id", "there is none; expected the image's id")
     for key in ("width", "height"):
         for row in whole([section], key, 0, _PIXELS_MOST)[1]:
             value = getattr(section.objects[row], section.keys[key])
             faults.add(row, key, f"found {value}; expected a number of pixels")
+    for key in (lvis_images.NEGATIVE, lvis_images.PARTIAL) if file.by_url else ():
+        for row in lvis_images.bad_lists(section, key):
+            faults.add(row, key, "this is no list of category ids")
     for row, value in _repeated(file.ids.array.to_pylist()) if _repeats(file.ids.array) else ():
         faults.add(row, "id", f"the id {value!r} is used twice; expected each image's id once")
     good = np.delete(np.arange(len(names)), list(faults.found))
@@ -164,11 +175,14 @@ def _checked(file: ImageFile, repairs: list[Loss]) -> tuple[list[str], NDArray[n
     return clean, good, [faults.found[row] for row in sorted(faults.found)]
 
 
-def _names(section: Section, faults: _Faults) -> list[str]:
+def _names(file: ImageFile, faults: _Faults) -> list[str]:
     """The images' paths as they stand there; missing and unsafe ones are noted."""
-    names = pull([section], "file_name")
-    if not section.has("file_name", str):
-        hint = "LVIS files have coco_url only"
+    if file.by_url:
+        names, file.unsaid = lvis_images.paths(file.section, file.split)
+    else:
+        names = pull([file.section], "file_name")
+    if UNSET in names:
+        hint = None if file.by_url else "LVIS files have coco_url only: read it as format 'lvis'"
         for row in (row for row, name in enumerate(names) if name is UNSET):
             faults.add(row, "file_name", "there is none; expected the image's path", hint)
         names = ["?" if name is UNSET else name for name in names]
@@ -247,7 +261,8 @@ def _enter(
         file.rows[good] = np.arange(start, start + len(fresh))
     rows.objects += new
     rows.urls.append(file.url)
-    rows.places += [file.prefix + names[at] for at in fresh]
+    places = [name.rpartition("/")[2] for name in names] if file.flat else names
+    rows.places += [file.prefix + places[at] for at in fresh]
     for kind in {type(item) for item in every[:1]}:
         rows.keys[kind] = file.section.keys
 
@@ -347,6 +362,7 @@ def _split_column(by_path: dict[str | None, dict[str, int]], splits: tuple[str, 
 
 def _extras(
     sections: list[Section],
+    told: Collection[str],
     reserved: Collection[str],
     columns: dict[str, pa.Array],
     described: dict[str, AnyFeature],
@@ -354,7 +370,7 @@ def _extras(
     """Add a column for every further key; gives the keys whose null is an explicit one."""
     nulls = []
     for key in dict.fromkeys(key for section in sections for key in section.keys):
-        if key in IMAGE_KEYS:
+        if key in told:
             continue
         name = f"coco_{key}" if key in columns or key in reserved else key
         found = column(sections, key, source=None if name == key else key)

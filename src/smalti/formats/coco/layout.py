@@ -20,12 +20,15 @@ from smalti.storage.paths import safe_path
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from smalti.formats.coco.options import FamilyOptions
     from smalti.storage.location import Location
 
-PREFIXES = ("instances", "person_keypoints", "keypoints", "captions", "stuff", "image_info", "images_info")
+IMAGE_INFO = "image_info"
+PREFIXES = ("instances", "person_keypoints", "keypoints", "captions", "stuff", IMAGE_INFO, "images_info")
 ROBOFLOW = "_annotations.coco.json"
 FIFTYONE = "labels.json"
 _NAME = re.compile(rf"({'|'.join(PREFIXES)})(?:[_-](.+))?")
+_LVIS = re.compile(r"lvis_v\d+(?:\.\d+)?_(image_info_)?(.+)")
 _WORD = re.compile(
     r"(?:(?P<prefix>.*)[_-])?((?:train|val|valid|validation|test|dev|trainval|minival)(?:-dev)?)((?:19|20)\d\d)?"
 )
@@ -59,12 +62,13 @@ class Source:
         return self.path.rpartition("/")[0]
 
 
-def sources(root: Location, split: str | None) -> list[Source]:
+def sources(root: Location, options: FamilyOptions) -> list[Source]:
     """Find the annotation files, those of one split together, in a stable order.
 
     Raises:
         EmptySourceError: There are none; the message says what was looked for.
     """
+    split = options.split
     if root.isfile():
         content = content_of(root)
         found = _named(root.name, root.parent.name)
@@ -73,6 +77,9 @@ def sources(root: Location, split: str | None) -> list[Source]:
     candidates = [path for path in root.find([".json"], maxdepth=DEPTH) if not path.startswith(".")]
     contents = {path: content_of(root / path) for path in candidates}
     usable = [path for path in candidates if _usable(path, contents[path])]
+    kind = next((kind for kind in options.takes if kind in contents.values()), None)
+    others = set(options.takes) - {kind}  # files of a relative's lie beside COCO's in its folder
+    usable = [path for path in usable if contents[path] not in others]
     if not any(contents[path] is not Content.RESULTS for path in usable):
         raise _nothing(root, candidates, usable)
     found_all = [_named_in(root, path, contents[path]) for path in usable]
@@ -90,7 +97,8 @@ def _usable(path: str, content: Content) -> bool:
     if content is not Content.OTHER:
         return content is not Content.PANOPTIC
     name = path.rpartition("/")[2]
-    return name == ROBOFLOW or _NAME.fullmatch(name.removesuffix(".json")) is not None
+    stem = name.removesuffix(".json")
+    return name == ROBOFLOW or _NAME.fullmatch(stem) is not None or _LVIS.fullmatch(stem) is not None
 
 
 def _nothing(root: Location, candidates: list[str], usable: list[str]) -> EmptySourceError:
@@ -120,6 +128,8 @@ def _named(name: str, folder: str) -> Source:
         word = _WORD.fullmatch(folder)
         return Source(name, "", word[2] if word else None, (word[3] or "") if word else "")
     stem = name[:-5] if name.lower().endswith(".json") else name
+    if lvis := _LVIS.fullmatch(stem):
+        return Source(name, IMAGE_INFO if lvis[1] else PREFIXES[0], lvis[2])
     known = _NAME.fullmatch(stem)
     kind, rest = (known[1], known[2]) if known else ("", stem)
     if rest is None:
@@ -179,6 +189,11 @@ def media_folder(source: Source, root: Location, media: Location, names: Iterabl
         if folder and (media / folder).isdir():
             return f"{folder}/"
     return ""
+
+
+def is_there(media: Location, folder: str, names: Iterable[str]) -> bool:
+    """Whether one of some images is in a folder, given as a prefix, of the media root."""
+    return any((media / f"{folder}{name}").isfile() for name in map(_safe, names) if name)
 
 
 def _safe(name: str) -> str | None:

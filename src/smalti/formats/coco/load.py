@@ -15,7 +15,9 @@ from smalti.formats.coco.decode import Decoded, decode_file, forget, quiet
 from smalti.formats.coco.faults import malformed
 from smalti.formats.coco.fields import File, field_name, fields_of
 from smalti.formats.coco.images import ImageFile, Samples, samples
-from smalti.formats.coco.layout import Source, dataset_root, media_folder, sources
+from smalti.formats.coco.layout import Source, dataset_root, is_there, media_folder, sources
+from smalti.formats.coco.lvis_images import paths
+from smalti.formats.coco.recognise import Content
 from smalti.formats.coco.shapes import uncompressed
 from smalti.formats.report import Loss, merged
 from smalti.schema import features
@@ -24,7 +26,7 @@ from smalti.storage.location import Location
 
 if TYPE_CHECKING:
     from smalti.formats.coco.labels import Labels
-    from smalti.formats.coco.options import CocoOptions
+    from smalti.formats.coco.options import FamilyOptions
     from smalti.schema.features import AnyFeature
 
 RESERVED = ("objects", "captions", "stuff")
@@ -54,7 +56,7 @@ class Loaded:
     samples_skipped: int
 
 
-def load(root: Location, media: Location | None, options: CocoOptions, *, skip: bool) -> Loaded:
+def load(root: Location, media: Location | None, options: FamilyOptions, *, skip: bool) -> Loaded:
     """Read the skeletons of all files of a source.
 
     Args:
@@ -77,9 +79,9 @@ def load(root: Location, media: Location | None, options: CocoOptions, *, skip: 
 
 
 def _loaded(
-    root: Location, media: Location | None, options: CocoOptions, seen: list[Decoded], *, skip: bool
+    root: Location, media: Location | None, options: FamilyOptions, seen: list[Decoded], *, skip: bool
 ) -> Loaded:
-    found, lost = _all_decoded(root, sources(root, options.split), seen, skip=skip)
+    found, lost = _all_decoded(root, sources(root, options), seen, skip=skip)
     ground = [file for file in found if not file.decoded.is_results]
     results = [file for file in found if file.decoded.is_results]
     if not ground:
@@ -94,7 +96,7 @@ def _loaded(
     ]
     place = media or dataset_root(root)
     for file in ground:
-        file.images = _images(file, root, place)
+        file.images = _images(file, root, place, options)
     names = {file.source.results or "" for file in results}
     reserved = {*RESERVED, *names, *(field_name(file, ground) for file in ground)} - {""}
     rows = samples([file.images for file in ground if file.images], reserved, skip=skip)
@@ -157,7 +159,7 @@ def _decoded(root: Location, source: Source, seen: list[Decoded], *, skip: bool)
     return File(source, decoded, classes.parse(raw, place.url) if raw is not None else ())
 
 
-def _given_results(root: Location, options: CocoOptions) -> list[tuple[str, Location]]:
+def _given_results(root: Location, options: FamilyOptions) -> list[tuple[str, Location]]:
     """The results files that were asked for, with the names of their fields."""
     match options.results:
         case None:
@@ -183,17 +185,27 @@ def _place(folder: Location, path: str) -> Location:
     return place
 
 
-def _images(file: File, root: Location, media: Location) -> ImageFile:
+def _images(file: File, root: Location, media: Location, options: FamilyOptions) -> ImageFile:
     section = file.decoded.images
     if section is None:
         raise EmptySourceError(f"{file.decoded.url}: there are no images")
-    names = [name for name in pull([section], "file_name") if isinstance(name, str)]
+    by_url = options.takes[0] is Content.LVIS
+    given = paths(section, file.source.split)[0] if by_url else pull([section], "file_name")
+    names = [name for name in given if isinstance(name, str)]
     some = names[:: max(1, len(names) // PROBED)][:PROBED]
+    prefix, flat = media_folder(file.source, root, media, some), False
+    if by_url and not is_there(media, prefix, some):
+        base = [name.rpartition("/")[2] for name in some]
+        folder = media_folder(file.source, root, media, base)
+        flat = is_there(media, folder, base)
+        prefix = folder if flat else ""
     return ImageFile(
         url=file.decoded.url,
         split=file.source.split,
-        prefix=media_folder(file.source, root, media, some),
+        prefix=prefix,
         section=section,
+        by_url=by_url,
+        flat=flat,
     )
 
 

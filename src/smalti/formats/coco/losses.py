@@ -11,11 +11,12 @@ from smalti.formats.report import Loss
 from smalti.schema import features
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from smalti.formats.coco.objects import Tallies
     from smalti.schema.features import AnyFeature
     from smalti.schema.schema import Schema
 
-TITLE = "COCO"
 _PLAIN = (
     features.Value,
     features.Json,
@@ -29,6 +30,7 @@ _CHANGES = {
     "area.computed": "COCO needs an area; it is computed from the polygons, the mask or the box",
     "bbox.computed": "the box is computed around the polygons, the mask, the corners or the keypoints",
     "quad.as_polygon": "an oriented box is written as a polygon of its four corners",
+    "crowd.ignored": "LVIS has no crowds: its tools take each for an object",
     "visibility.assumed": "an unknown visibility is written as 2, or as 0 where the point is the origin",
 }
 _DROPS = {
@@ -37,13 +39,20 @@ _DROPS = {
 }
 _REASONS = {
     "angle": "the corners hold the angle",
-    "polyline": "COCO has no open lines",
-    "box3d": "COCO has no boxes in space",
+    "polyline": "there are no open lines",
+    "box3d": "there are no boxes in space",
+    "file_name": "file_name is the path of the image",
 }
 
 
-def taken(schema: Schema, *, one_field: bool) -> Schema:
-    """The part of a schema that COCO holds; of one label field where there is one file alone."""
+def taken(schema: Schema, told: Collection[str], *, one_field: bool) -> Schema:
+    """The part of a schema that COCO holds.
+
+    Args:
+        schema: The schema of the dataset.
+        told: Keys of images that are written without a column.
+        one_field: There is one file alone, of one label field.
+    """
     columns: dict[str, AnyFeature] = {}
     labels = [n for n, f in schema.columns.items() if isinstance(f, features.Objects | features.Captions)]
     first = "objects" if "objects" in labels else next(iter(labels), None)
@@ -52,7 +61,9 @@ def taken(schema: Schema, *, one_field: bool) -> Schema:
             if one_field and name != first:
                 continue
             columns[name] = _held(feature) if isinstance(feature, features.Objects) else feature
-        elif name in {"id", "image", "split"} or (isinstance(feature, _PLAIN) and holdable(feature.arrow)):
+        elif name in {"id", "image", "split"} or (
+            isinstance(feature, _PLAIN) and holdable(feature.arrow) and (feature.source or name) not in told
+        ):
             columns[name] = feature
     return schema.with_columns(columns)
 
@@ -62,9 +73,9 @@ def _held(feature: features.Objects) -> features.Objects:
     return feature.only({*(name for name in feature.members if name in HELD), *attributes})
 
 
-def declared(schema: Schema, wanted: Schema, *, single: bool) -> list[Loss]:
+def declared(schema: Schema, wanted: Schema, title: str, *, single: bool) -> list[Loss]:
     """What is known to be lost from the schema alone."""
-    losses = [loss for loss in dropped(schema, wanted, TITLE, _REASONS) if loss.field != "split"]
+    losses = [loss for loss in dropped(schema, wanted, title, _REASONS) if loss.field != "split"]
     if single and len(schema.splits) > 1:
         losses.append(
             Loss(

@@ -52,6 +52,7 @@ class Style:
         uncompressed: Which masks are written as numbers: ``all``, ``crowd``, or ids; null for none.
         results: As detections, without what only the ground truth has.
         count_keypoints: Write ``num_keypoints``, which evaluators need and the field lacks.
+        crowds: The format has crowds: ``iscrowd`` is written of a field that lacks it.
     """
 
     feature: features.Objects
@@ -60,6 +61,7 @@ class Style:
     uncompressed: str | tuple[int, ...] | None = None
     results: bool = False
     count_keypoints: bool = False
+    crowds: bool = True
 
 
 @dataclass(slots=True)
@@ -154,11 +156,13 @@ def _geometry(
         texts |= _boxes_text(columns, style, tallies)
     if not style.results or "area" in columns:
         texts["area"] = encode.text(_areas(columns, style, tallies))
-    if not style.results or "iscrowd" in columns:
-        crowd = columns.get("iscrowd")
+    crowd = columns.get("iscrowd")
+    if crowd is not None or (style.crowds and not style.results):
         if crowd is None:
             texts["iscrowd"] = pa.array(["0"]).take(pa.array(np.zeros(_size(columns), np.int8)))
         else:
+            if not style.crowds:
+                tallies.add("crowd.ignored", "iscrowd", crowd.fill_null(False))
             numbers = crowd.cast(pa.int8())
             texts["iscrowd"] = (numbers if "iscrowd" in style.nulls else numbers.fill_null(0)).cast(
                 pa.string()

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from smalti.errors import DataError
 from smalti.formats.coco import encode
-from smalti.formats.coco.files import IMAGE_INFO, FileKey, Piece, part_name
+from smalti.formats.coco.files import FileKey, Piece, part_name
+from smalti.formats.coco.layout import IMAGE_INFO
 from smalti.formats.coco.losses import unannotated
 from smalti.formats.coco.objects import Tallies, annotation_texts
 from smalti.schema import features
@@ -44,6 +45,7 @@ class WrittenPart:
     ) -> None:
         self.writer, self.batch, self.cursor, self.target = writer, batch, cursor, target
         self.names = names
+        self.given_splits = splits
         self.splits = np.array([split or "" for split in splits], dtype=object)
         self.every = list(dict.fromkeys(splits))
         self.pieces: dict[FileKey, Piece] = {}
@@ -107,7 +109,9 @@ class WrittenPart:
         batch, wanted = self.batch, self.writer.wanted
         nulls = self.writer.extra.get("nulls", {}).get("images", [])
         parts: list[object] = [",\n{"]
-        parts += encode.keyed("file_name", encode.strings(pa.array(self.names, pa.string())), null=False)
+        own = self.writer.image_texts(batch, self.names, self.given_splits)
+        for key, texts in own.items():
+            parts += encode.keyed(key, texts, null=False)
         if "image" in batch.schema.names:
             for side in ("height", "width"):
                 parts += encode.keyed(side, encode.text(batch.column("image").field(side)), null=False)
@@ -117,6 +121,8 @@ class WrittenPart:
             ):
                 continue
             key = feature.source or name
+            if key in own:
+                continue
             column = batch.column(name)
             texts = (
                 encode.raw_json(column, name) if isinstance(feature, features.Json) else encode.text(column)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 LOOKS = 64  # files that are looked into
 _RESULT = re.compile(rb'\s*\[\s*\{.*?"image_id"\s*:', re.DOTALL)
 _SECTIONS = re.compile(rb'"(images|annotations|categories)"\s*:\s*(?:\[|null)')
-_LVIS = re.compile(rb'"(?:neg_category_ids|not_exhaustive_category_ids|synset)"\s*:')
+_LVIS = re.compile(rb'"(?:neg_category_ids|not_exhaustive_category_ids)"\s*:')
+_LVIS_CLASSES = (b'"frequency"', b'"instance_count"')  # at the end of a file whose annotations come first
 _ANNOTATION = re.compile(rb'"(?:image_id|file_name)"\s*:')
 _PANOPTIC = b'"segments_info"'
 
@@ -44,7 +45,8 @@ def content_of(place: Location) -> Content:
         if size > HEAD:
             file.seek(max(HEAD, size - HEAD))
             tail = file.read(HEAD)
-    return _content(head, tail)
+    found = _content(head, tail)
+    return Content.LVIS if found is Content.COCO and place.name.startswith("lvis_v") else found
 
 
 def _content(head: bytes, tail: bytes) -> Content:
@@ -55,6 +57,8 @@ def _content(head: bytes, tail: bytes) -> Content:
     text = head + tail
     if _PANOPTIC in text:
         return Content.PANOPTIC
+    if _LVIS.search(text) or all(key in text for key in _LVIS_CLASSES):
+        return Content.LVIS
     sections = {found[1] for found in _SECTIONS.finditer(text)}
     if b"images" not in sections and not (
         {b"annotations", b"categories"} <= sections and _ANNOTATION.search(text)
@@ -64,26 +68,27 @@ def _content(head: bytes, tail: bytes) -> Content:
             return Content.OTHER
     elif not _ANNOTATION.search(text) and len(sections) < 2:
         return Content.OTHER
-    return Content.LVIS if _LVIS.search(text) else Content.COCO
+    return Content.COCO
+
+
+def contents(probe: Probe) -> tuple[set[Content], str]:
+    """What the JSON files of a source look like, and what they are called."""
+    if probe.is_file:
+        found = {content_of(probe.root)} if probe.root.suffix.lower() == ".json" else set()
+        return found, probe.root.name
+    paths = [path for path in probe.matching("*.json") if path.count("/") < 3]
+    # The likeliest first, so that a folder of many JSON files of other kinds is not looked into in full.
+    paths.sort(key=lambda path: ("annotations" not in path and "labels" not in path, path.count("/"), path))
+    return {content_of(probe.root / path) for path in paths[:LOOKS]}, "its JSON files"
 
 
 def sniff(probe: Probe) -> Match | None:
     """Whether a source is COCO."""
-    if probe.is_file:
-        if probe.root.suffix.lower() != ".json":
-            return None
-        return _match({content_of(probe.root)}, probe.root.name)
-    found = [path for path in probe.matching("*.json") if path.count("/") < 3]
-    # The likeliest first, so that a folder of many JSON files of other kinds is not looked into in full.
-    found.sort(key=lambda path: ("annotations" not in path and "labels" not in path, path.count("/"), path))
-    return _match({content_of(probe.root / path) for path in found[:LOOKS]}, "its JSON files")
-
-
-def _match(contents: set[Content], where: str) -> Match | None:
-    if Content.COCO in contents:
+    found, where = contents(probe)
+    if Content.COCO in found:
         return Match(Grade.LIKELY, f"{where}: images, annotations and categories at the top")
-    if Content.LVIS in contents:
+    if Content.LVIS in found:
         return Match(Grade.POSSIBLE, f"{where}: COCO's keys with those of LVIS")
-    if Content.RESULTS in contents:
+    if Content.RESULTS in found:
         return Match(Grade.POSSIBLE, f"{where}: a flat array of detections with image_id")
     return None

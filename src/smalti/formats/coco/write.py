@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
 from smalti.errors import DataError, UnsafePathError
 from smalti.formats.coco import classes, encode
 from smalti.formats.coco.files import (
-    IMAGE_INFO,
     FileKey,
     Piece,
     assemble,
@@ -19,9 +18,10 @@ from smalti.formats.coco.files import (
     image_folder,
     remove_parts,
 )
+from smalti.formats.coco.layout import IMAGE_INFO
 from smalti.formats.coco.losses import changes, declared, taken
 from smalti.formats.coco.objects import Style
-from smalti.formats.coco.options import CocoOptions
+from smalti.formats.coco.options import CocoOptions, FamilyOptions
 from smalti.formats.coco.part import WrittenPart
 from smalti.formats.protocol import Cursor, PartResult, Writer
 from smalti.schema import features
@@ -37,14 +37,25 @@ if TYPE_CHECKING:
 _OWN_KEYS = ("category_ids", "categories")  # of a remembered head, which are no keys of the file
 
 
-class CocoWriter(Writer[CocoOptions]):
-    """Writes COCO files; see `smalti.formats.coco`."""
+class CocoWriter(Writer[FamilyOptions]):
+    """Writes COCO files; see `smalti.formats.coco`.
 
-    def __init__(self, schema: Schema, options: CocoOptions, single_file: str | None = None) -> None:
+    Attributes:
+        title: The format's title, for the reasons of losses.
+        crowds: Whether ``iscrowd`` is written of a field that lacks it: COCO's tools fail without.
+        told: Keys of images that no column tells.
+    """
+
+    title: ClassVar[str] = "COCO"
+    crowds: ClassVar[bool] = True
+    told: ClassVar[frozenset[str]] = frozenset({"file_name"})
+
+    def __init__(self, schema: Schema, options: FamilyOptions, single_file: str | None = None) -> None:
         super().__init__(schema, options, single_file)
-        self.one_field = single_file is not None or options.layout != "folders"
-        self.one_file = single_file is not None or options.layout == "fiftyone"
-        self.wanted = taken(schema, one_field=self.one_field)
+        self.layout = options.layout if isinstance(options, CocoOptions) else "folders"
+        self.one_field = single_file is not None or self.layout != "folders"
+        self.one_file = single_file is not None or self.layout == "fiftyone"
+        self.wanted = taken(schema, self.told, one_field=self.one_field)
         self.extra: dict[str, Any] = schema.extra.get("coco", {})
         results = self.extra.get("results", [])
         self.results = [name for name in self.wanted.of_kind(features.Objects) if name in results]
@@ -64,6 +75,7 @@ class CocoWriter(Writer[CocoOptions]):
             nulls=frozenset(self.extra.get("nulls", {}).get(name, ())),
             uncompressed=tuple(forms) if isinstance(forms, list) else forms,
             results=name in self.results,
+            crowds=self.crowds,
             count_keypoints="keypoints" in feature.members
             and "num_keypoints" not in feature.attributes
             and not self.extra,
@@ -73,7 +85,7 @@ class CocoWriter(Writer[CocoOptions]):
         return self.wanted
 
     def losses(self) -> list[Loss]:
-        return declared(self.schema, self.wanted, single=self.one_file)
+        return declared(self.schema, self.wanted, self.title, single=self.one_file)
 
     def details(self) -> dict[str, Any]:
         return {
@@ -118,21 +130,39 @@ class CocoWriter(Writer[CocoOptions]):
         with part.files:
             part.images()
             objects = part.labels()
-        folders = {split: image_folder(split, self.options.layout) for split in set(splits)}
         paths = batch.column("image").field("path").to_pylist() if "image" in batch.schema.names else []
         return PartResult(
             samples=len(batch),
             objects=objects,
             losses=[*changes(part.tallies), *part.merged()],
             media=[
-                (path, folders[split] + name)
-                for path, name, split in zip(paths, names, splits, strict=True)
-                if path and "://" not in path
+                (path, place)
+                for path, place in zip(paths, self.image_places(batch, names, splits), strict=True)
+                if path and place and "://" not in path
             ]
             if self.single_file is None
             else [],
             payload=(cursor.index, part.pieces),
         )
+
+    def image_texts(
+        self, batch: pa.RecordBatch, names: list[str], splits: list[str | None]
+    ) -> dict[str, pa.Array]:
+        """The JSON text, by key, of what tells where images are; null where the key is left out."""
+        del batch, splits
+        return {"file_name": encode.strings(pa.array(names, pa.string()))}
+
+    def image_places(
+        self, batch: pa.RecordBatch, names: list[str], splits: list[str | None]
+    ) -> list[str | None]:
+        """Where the images go in the target; null: the image is there already."""
+        del batch
+        folders = {split: image_folder(split, self.layout) for split in set(splits)}
+        return [folders[split] + name for name, split in zip(names, splits, strict=True)]
+
+    def file_name(self, key: FileKey) -> str:
+        """The path of a file in the target."""
+        return file_name(key, self.layout)
 
     def finish(self, target: Target, results: Sequence[Any]) -> int:
         files: dict[FileKey, list[tuple[int, Piece]]] = {}
@@ -141,7 +171,7 @@ class CocoWriter(Writer[CocoOptions]):
             for key, piece in pieces.items():
                 files.setdefault(key, []).append((index, piece))
         for key, pieces in files.items():
-            name = self.single_file or file_name(key, self.options.layout)
+            name = self.single_file or self.file_name(key)
             check_ids(key, [piece for _, piece in pieces], name)
             if key.field in self.results:
                 assemble_results(target, key, name, pieces)
