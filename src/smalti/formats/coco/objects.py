@@ -156,17 +156,19 @@ def _geometry(
         texts |= _boxes_text(columns, style, tallies)
     if not style.results or "area" in columns:
         texts["area"] = encode.text(_areas(columns, style, tallies))
+    if "iscrowd" in columns or (style.crowds and not style.results):
+        texts["iscrowd"] = _crowd_text(columns, style, tallies)
+
+
+def _crowd_text(columns: dict[str, pa.Array], style: Style, tallies: Tallies) -> pa.Array:
     crowd = columns.get("iscrowd")
-    if crowd is not None or (style.crowds and not style.results):
-        if crowd is None:
-            texts["iscrowd"] = pa.array(["0"]).take(pa.array(np.zeros(_size(columns), np.int8)))
-        else:
-            if not style.crowds:
-                tallies.add("crowd.ignored", "iscrowd", crowd.fill_null(False))
-            numbers = crowd.cast(pa.int8())
-            texts["iscrowd"] = (numbers if "iscrowd" in style.nulls else numbers.fill_null(0)).cast(
-                pa.string()
-            )
+    if crowd is None:
+        return pa.array(["0"]).take(pa.array(np.zeros(_size(columns), np.int8)))
+    if not style.crowds:
+        tallies.add("crowd.ignored", "iscrowd", crowd.fill_null(False))
+    keep = "iscrowd" in style.nulls or not style.crowds
+    numbers = crowd.cast(pa.int8())
+    return (numbers if keep else numbers.fill_null(0)).cast(pa.string())
 
 
 def _size(columns: dict[str, pa.Array]) -> int:
