@@ -21,16 +21,25 @@ SHOWN = 50  # faults printed before it says "and n more"
 def check(
     context: typer.Context,
     source: Annotated[str, typer.Argument(help="A workbook, a CSV, or a folder of them; or a store.")],
-    out: Annotated[str | None, typer.Option(help="Write a copy, *.xlsx, with faulty cells marked.")] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            help="Write a copy, *.xlsx: faulty cells coloured and commented, a sheet that lists them."
+        ),
+    ] = None,
     media_root: Annotated[str | None, typer.Option(help="Where the images lie.")] = None,
     save_mapping: Annotated[
-        str | None, typer.Option(help="Write what columns are taken for, as YAML.")
+        str | None,
+        typer.Option(
+            help="Write what columns are taken for, as YAML or *.toml; pass it again with --mapping."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the faults as JSON.")] = False,
 ) -> None:
     """Find what is wrong in a spreadsheet of labels, or in a store. Exit code 1: there are errors, not warnings alone.
 
-    Options of the format are flags as well: `smalti formats spreadsheet` lists them.
+    Options of the format are flags as well (--mapping FILE, --preset NAME, --categories NAME): `smalti formats spreadsheet`
+    lists them.
     """
     from smalti.errors import OptionError
     from smalti.formats.spreadsheet.check import check as find

@@ -17,9 +17,13 @@ def merge_edits(
     message: Annotated[str, typer.Option("--message", "-m", help="What for.")] = "",
     author: Annotated[str | None, typer.Option("--author", help="Who edited it.")] = None,
 ) -> None:
-    """Apply the edits of a table to its store as one new version. What both sides changed is listed, and nothing done."""
+    """Apply the edits of a table to its store as one new version.
+
+    What both sides changed is listed, and then nothing is done: exit code 1, for a dry run as well.
+    """
     from smalti.edits.update import update_from
     from smalti.store.store import Store
 
     found = update_from(Store(store).read(), table, dry_run=dry_run, message=message, author=author)
     sys.stdout.write(f"{found}\n")
+    raise typer.Exit(1 if found.conflicts else 0)

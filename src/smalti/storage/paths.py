@@ -7,6 +7,7 @@ path, a drive letter or a URL would let it read or overwrite files anywhere. The
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from smalti.errors import UnsafePathError
@@ -14,6 +15,8 @@ from smalti.errors import UnsafePathError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# What an image's own address begins with, where it is no path below a folder.
+URL = re.compile(r"(https?|s3|gs|gcs|azure-blob|az|abfss?)://", re.IGNORECASE)
 EXPECTED = "expected a relative path below its folder"
 HINT = "rename the file, or give the folder that the path is relative to as the root"
 SHOWN = 200  # characters of a hostile path that a message repeats

@@ -19,12 +19,15 @@ Rows = list[list[Any]]
 
 def write_xlsx(path: Path, sheets: dict[str, Rows], merged: tuple[str, ...] = ()) -> None:
     with xlsxwriter.Workbook(str(path), {"default_date_format": "yyyy-mm-dd"}) as book:
+        book.set_properties({"created": dt.datetime(2024, 1, 1)})  # noqa: DTZ001  # the same bytes every time
         for name, rows in sheets.items():
             page = book.add_worksheet(name)
             for r, row in enumerate(rows):
                 for c, value in enumerate(row):
                     if isinstance(value, str):
                         page.write_string(r, c, value)
+                    elif isinstance(value, tuple):
+                        page.write_formula(r, c, value[0], None, value[1])
                     elif isinstance(value, dt.date):
                         page.write_datetime(r, c, value)
                     elif value is not None:
@@ -35,19 +38,31 @@ def write_xlsx(path: Path, sheets: dict[str, Rows], merged: tuple[str, ...] = ()
                 page.merge_range(place, rows[number][column])
 
 
-def write_ods(path: Path, sheets: dict[str, Rows]) -> None:
-    def cell(value: Any) -> str:
+def write_ods(path: Path, sheets: dict[str, Rows], merged: tuple[str, ...] = ()) -> None:
+    spans = {
+        place.partition(":")[0]: int(place.partition(":")[2][1:]) - int(place.partition(":")[0][1:]) + 1
+        for place in merged
+    }
+
+    def cell(place: str, value: Any) -> str:
         if value is None:
             return "<table:table-cell/>"
+        span = (
+            f' table:number-rows-spanned="{spans[place]}" table:number-columns-spanned="1"'
+            if place in spans
+            else ""
+        )
         if isinstance(value, int | float):
-            return f'<table:table-cell office:value-type="float" office:value="{value}"/>'
+            return f'<table:table-cell office:value-type="float" office:value="{value}"{span}/>'
         text = f"<text:p>{escape(str(value))}</text:p>"
-        return f'<table:table-cell office:value-type="string">{text}</table:table-cell>'
+        return f'<table:table-cell office:value-type="string"{span}>{text}</table:table-cell>'
+
+    def line(number: int, row: list[Any]) -> str:
+        cells = "".join(cell(f"{chr(64 + column)}{number}", value) for column, value in enumerate(row, 1))
+        return f"<table:table-row>{cells}</table:table-row>"
 
     tables = "".join(
-        f'<table:table table:name="{escape(name)}">'
-        + "".join(f"<table:table-row>{''.join(map(cell, row))}</table:table-row>" for row in rows)
-        + "</table:table>"
+        f'<table:table table:name="{escape(name)}">{"".join(map(line, range(1, len(rows) + 1), rows))}</table:table>'
         for name, rows in sheets.items()
     )
     names = " ".join(
@@ -56,12 +71,16 @@ def write_ods(path: Path, sheets: dict[str, Rows]) -> None:
     )
     body = f"<office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
     kind = "application/vnd.oasis.opendocument.spreadsheet"
+    space = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
+    entry = f'<m:file-entry m:full-path="/" m:media-type="{kind}"/>'
+    parts = {
+        "mimetype": kind,
+        "content.xml": f"<office:document-content {names}>{body}</office:document-content>",
+        "META-INF/manifest.xml": f'<m:manifest xmlns:m="{space}">{entry}</m:manifest>',
+    }
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr("mimetype", kind)
-        file.writestr("content.xml", f"<office:document-content {names}>{body}</office:document-content>")
-        space = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
-        entry = f'<m:file-entry m:full-path="/" m:media-type="{kind}"/>'
-        file.writestr("META-INF/manifest.xml", f'<m:manifest xmlns:m="{space}">{entry}</m:manifest>')
+        for name, text in parts.items():
+            file.writestr(zipfile.ZipInfo(name), text)
 
 
 class Maker:
@@ -78,7 +97,7 @@ class Maker:
         elif isinstance(content, str):
             path.write_text(content, "utf-8")
         elif path.suffix == ".ods":
-            write_ods(path, content)
+            write_ods(path, content, merged)
         else:
             write_xlsx(path, content, merged)
         return path

@@ -16,10 +16,10 @@ from smalti.formats import registry
 from smalti.formats.protocol import Grade
 from smalti.formats.spreadsheet import values
 from smalti.formats.spreadsheet.cells import letters, open_book
-from smalti.formats.spreadsheet.check import alike, check, one_letter
+from smalti.formats.spreadsheet.check import check
 from smalti.formats.spreadsheet.header import box_sides, keypoints, roles
 from smalti.formats.spreadsheet.mapping import Mapping
-from smalti.formats.spreadsheet.marked import write_marked
+from smalti.formats.spreadsheet.mistyped import alike, one_letter
 from smalti.formats.spreadsheet.source import guess_mapping
 from smalti.storage.location import Location
 
@@ -270,10 +270,16 @@ def test_damaged__workbooks_are_data_errors(make: Any, body: bytes) -> None:
     [
         ("a.xlsx", "xl/worksheets/sheet1.xml", ('r="A2"', 'r="XFD1048576"')),
         ("a.xlsx", "xl/worksheets/sheet1.xml", ('r="A2"', 'r="A99999999"')),
+        ("a.xlsx", "xl/worksheets/sheet1.xml", ('r="A2"', 'r="A999999"><v>1</v></c><c r="ZZ2"')),
         (
             "a.ods",
             "content.xml",
             ("<table:table-cell ", '<table:table-cell table:number-columns-repeated="999999999" '),
+        ),
+        (
+            "a.ods",
+            "content.xml",
+            ("<table:table-row", '<table:table-row table:number-rows-repeated="99999999"'),
         ),
     ],
 )
@@ -323,9 +329,158 @@ def _probe(path: Path) -> Any:
     return Probe(Location.parse(path))
 
 
+def test_workbooks__of_a_thousand_classes_side_by_side(make: Any) -> None:
+    classes = [f"c{number}" for number in range(1000)]
+    rows = [["image", *classes], *([f"{n}.jpg", *(int(n == c) for c in range(1000))] for n in range(3))]
+    dataset = sm.read(make("a.xlsx", {"Sheet1": rows}))
+    assert [[one["category"] for one in sample["label"]] for sample in dataset] == [["c0"], ["c1"], ["c2"]]
+
+
+def test_mapping__as_toml(make: Any, tmp_path: Path) -> None:
+    path = make("a.csv", 'Aufnahme;Was;nase x;nase y;"Be""merkung"\nA1;Hund;1;2;x\n')
+    given = {
+        "columns": {"image": "Aufnahme", "category": "Was"},
+        "ignore": ['Be"merkung'],
+        "categories": ["Hund", "Kätzchen\x7f"],
+    }
+    guessed = guess_mapping(path, mapping=given)
+    for name in ("m.toml", "m.yaml"):
+        guessed.save(tmp_path / name)
+        assert Mapping.load(tmp_path / name) == guessed
+        dataset = sm.read(path, format="spreadsheet", mapping=str(tmp_path / name))
+        assert dataset[0]["objects"].to_list()[0]["keypoints"] == [{"x": 1.0, "y": 2.0, "visibility": None}]
+    assert '[columns]\n"image" = "Aufnahme"' in (tmp_path / "m.toml").read_text("utf-8")
+    (tmp_path / "m.toml").write_text("columns = [")
+    with pytest.raises(OptionError, match=r"m\.toml' cannot be read"):
+        sm.read(path, mapping=str(tmp_path / "m.toml"))
+
+
+def test_types__of_texts_in_files_of_separated_values(make: Any) -> None:
+    dataset = sm.read(
+        make(
+            "a.csv",
+            "image,label,taken,fertig,day\na.jpg,cat,2024-04-03 12:00:00,WAHR,2024-02-30\nb.jpg,cat,2024-04-04,,\n",
+        )
+    )
+    first = dataset[0]
+    assert (first["taken"].isoformat(), first["fertig"], first["day"]) == (
+        "2024-04-03T12:00:00",
+        True,
+        "2024-02-30",
+    )
+    assert dataset[1]["fertig"] is None
+
+
+def test_labels__how_sure_they_are(make: Any) -> None:
+    text = (
+        "ImageID,Source,LabelName,Confidence\na,verification,cat,1\na,verification,dog,0\nb,machine,cat,0.7\n"
+    )
+    dataset = sm.read(make("a.csv", text))
+    assert dataset[0]["label"] == [{"category": "cat", "score": 1.0}, {"category": "dog", "score": 0.0}]
+    assert list(dataset.schema.columns) == ["id", "image", "label", "Source"]
+
+
+def test_open_images__groups_and_confidence(make: Any) -> None:
+    head = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
+    make.images("000a.png")
+    dataset = sm.read(make("a.csv", f"{head}\n000a,xclick,/m/01g317,1,0.25,0.75,0.25,0.75,0,1,1,0,0\n"))
+    (one,) = dataset[0]["objects"].to_list()
+    assert (one["category"], one["iscrowd"], one["score"], one["IsTruncated"]) == ("/m/01g317", True, 1.0, 1)
+    assert one["bbox"] == {"x": 50.0, "y": 25.0, "w": 100.0, "h": 50.0}
+
+
+def test_retinanet__with_its_table_of_classes(make: Any, tmp_path: Path) -> None:
+    make("set/annotations.csv", "a.jpg,10,20,40,60,dog\nb.jpg,,,,,\n")
+    make("set/classes.csv", "cat,0\ndog,1\n")
+    dataset = sm.read(tmp_path / "set", format="spreadsheet")
+    assert [(one.name, one.id) for one in dataset.categories] == [("cat", 0), ("dog", 1)]
+    assert [len(sample["objects"]) for sample in dataset] == [1, 0]
+
+
+def test_classes__of_a_sheet_with_numbers_and_groups(make: Any) -> None:
+    classes = [["id", "name", "supercategory"], [7, "cat", "animal"], [3, "bus", "vehicle"]]
+    dataset = sm.read(make("a.xlsx", {"Klassen": classes, "Sheet1": [["image", "label"], ["a.jpg", "bus"]]}))
+    table = dataset.schema.columns["label"].categories
+    assert [(one.name, one.id, one.supercategory) for one in table] == [
+        ("cat", 7, "animal"),
+        ("bus", 3, "vehicle"),
+    ]
+
+
+def test_via__everything_that_regions_say(make: Any) -> None:
+    shapes = [
+        '{"name":"rect","x":10,"y":20,"width":30,"height":40}',
+        '{"name":"ellipse","cx":50,"cy":50,"rx":20,"ry":10,"theta":90}',
+        '{"name":"polygon","all_points_x":[1,5,5],"all_points_y":[1,1,9]}',
+    ]
+    said = [
+        '{"type":"cat","age":"3","quality":{"good":true,"frontal":false}}',
+        '{"type":"dog","age":""}',
+        "{}",
+    ]
+    lines = [
+        "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes",
+        *(
+            f'a.jpg,9,"{{}}",3,{n},"{_doubled(shape)}","{_doubled(words)}"'
+            for n, (shape, words) in enumerate(zip(shapes, said, strict=True))
+        ),
+    ]
+    rect, ellipse, polygon = sm.read(make("a.csv", "\n".join(lines)))[0]["objects"].to_list()
+    assert (rect["category"], rect["age"], rect["quality"]) == ("cat", 3, '{"good": true, "frontal": false}')
+    assert {side: round(value, 9) for side, value in ellipse["bbox"].items()} == {
+        "x": 40,
+        "y": 30,
+        "w": 20,
+        "h": 40,
+    }
+    assert json.loads(ellipse["region_shape_attributes"])["name"] == "ellipse"
+    assert polygon["polygons"] == [[1, 1, 5, 1, 5, 9]]
+
+
+def _doubled(text: str) -> str:
+    return text.replace('"', '""')
+
+
+def test_images__addresses_of_pictures_that_are_here(make: Any) -> None:
+    make.images("s/a.png")
+    dataset = sm.read(
+        make("a.csv", "url,label\nhttps://cdn.example.org/s/a.png,cat\nhttps://cdn.example.org/t/b.png,dog\n")
+    )
+    assert [sample.image.path for sample in dataset] == ["s/a.png", "https://cdn.example.org/t/b.png"]
+    assert (dataset[0].image.width, dataset[1].image.width) == (200, None)
+
+
+LANGUAGES = {
+    "German": "Bilddatei;Objektklasse;links oben x;links oben y;Breite;Höhe",
+    "French": "Nom du fichier;Étiquette;X min;Y min;X max;Y max",
+    "Spanish": "Nombre de archivo;Categoría;x mínimo;y mínimo;x máximo;y máximo",
+    "Italian": "Nome file;Classe;sinistra;alto;destra;basso",
+    "Portuguese": "Arquivo;Classe;esquerda;topo;largura;altura",
+    "Dutch": "Bestandsnaam;Klasse;links;boven;breedte;hoogte",
+    "Polish": "Plik;Klasa;lewy;góra;prawy;dół",
+    "Russian": "Файл;Класс;слева;сверху;справа;снизу",
+    "Chinese": "文件名;类别;左;上;宽度;高度",
+    "Japanese": "ファイル名;ラベル;左;上;右;下",
+    "Korean": "파일명;라벨;왼쪽;위;오른쪽;아래",
+}
+
+
+@pytest.mark.parametrize("head", LANGUAGES.values(), ids=LANGUAGES)
+def test_header__in_many_languages(make: Any, head: str) -> None:
+    (one,) = sm.read(make("a.csv", f"{head}\na.jpg;cat;10;20;30;40\n"))[0]["objects"].to_list()
+    corners = not {"Breite", "largura", "breedte", "宽度"} & set(head.split(";"))
+    assert one == {
+        "category": "cat",
+        "bbox": {"x": 10.0, "y": 20.0, "w": 20.0 if corners else 30.0, "h": 20.0 if corners else 40.0},
+    }
+
+
 @pytest.mark.parametrize(
     ("names", "layout"),
     [
+        ("photo name,species,upper left x,upper left y,lower right x,lower right y", "xyxy"),
+        ("ImageName,ClassName,TopLeftX,TopLeftY,BottomRightX,BottomRightY", "xyxy"),
+        ("image,bbox_left,bbox_top,bbox_width,bbox_height", "xywh"),
         ("filename,width,height,class,xmin,ymin,xmax,ymax", "xyxy"),
         ("image,x,y,width,height", "xywh"),
         ("image,left,top,width,height", "xywh"),
@@ -376,27 +531,11 @@ def test_values__numbers_as_people_write_them() -> None:
 def test_alike__finds_slips_and_leaves_names_that_differ() -> None:
     counts = {"horse": 40, "Horse": 3, "hrose": 2, "house": 30, "class1": 9, "class2": 1, "cat": 50, "car": 1}
     assert alike(counts) == {"Horse": "horse", "hrose": "horse"}
-    assert one_letter("person", "persn")
-    assert not one_letter("cat", "car")
-
-
-def test_check__marks_a_copy(make: Any, tmp_path: Path) -> None:
-    path = make(
-        "a.xlsx",
-        {"batch 3": [BOXES.split(","), ["a.jpg", "=cat", "x1", 2, 3, 4], ["a.jpg", "b", 0, 0, 1, 1]]},
-    )
-    found = check(path)
-    assert [(one.code, one.cell, one.sheet) for one in found.faults] == [("number.wrong", "C2", "batch 3")]
-    write_marked(str(path), tmp_path / "out.xlsx", found.faults)
-    book = open_book(Location.parse(tmp_path / "out.xlsx"))
-    assert book.sheets == ["smalti check", "batch 3"]
-    assert book.sheet("batch 3").columns[1].to_pylist() == ["=cat", "b"]
-    with zipfile.ZipFile(tmp_path / "out.xlsx") as file:
-        comments = file.read("xl/comments1.xml").decode()
-        page = file.read("xl/worksheets/sheet2.xml").decode()
-    assert 'ref="C2"' in comments
-    assert "&quot;x1&quot; is no number" in comments or '"x1" is no number' in comments
-    assert "<f>" not in page
+    assert alike({"cat": 4, "cta": 2}) == {"cta": "cat"}
+    assert one_letter("person", "persn") == "missing"
+    assert one_letter("cat", "cta") == "swapped"
+    assert one_letter("house", "horse") == "other"
+    assert one_letter("cat", "car") is None
 
 
 def test_check__counts_what_it_does_not_name(make: Any) -> None:

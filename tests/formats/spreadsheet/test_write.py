@@ -72,7 +72,8 @@ def test_workbook__is_ready_to_work_in(book: Callable[..., Any]) -> None:
     assert page.column_dimensions[last].hidden
     rules = {str(rule.sqref).split(":")[0]: rule for rule in page.data_validations.dataValidation}
     assert rules["E2"].formula1 == "'categories'!$A$2:$A$8"
-    assert rules["D2"].formula1 == '"train,val"'
+    assert rules["D2"].formula1 == "'smalti'!$B$1:$B$2"
+    assert [cell.value for cell in opened["smalti"]["B"]][:2] == ["train", "val"]
     assert [row[0].value for row in opened["categories"].iter_rows(min_row=2)] == [
         one.name for one in sm.read(STREET).categories
     ]

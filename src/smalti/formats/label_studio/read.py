@@ -23,7 +23,7 @@ from smalti.schema import features
 from smalti.schema.categories import Categories, Category
 from smalti.storage.location import BOM
 from smalti.storage.media import IMAGE_SUFFIXES
-from smalti.storage.paths import safe_path
+from smalti.storage.paths import URL, safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 LOCAL = "/data/local-files/?d="
 UPLOADED = "/data/"
-URL = re.compile(r"(https?|s3|gs|gcs|azure-blob|az|abfss?)://", re.IGNORECASE)
 TASK_KEYS = frozenset({"id", "data", "annotations", "completions", "predictions"})
 OWN = frozenset(
     {"id", "image", "split", "objects", "task_id", "width", "height", REST}

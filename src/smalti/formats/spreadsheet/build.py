@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 
 from smalti.schema import features
 from smalti.schema.build import list_column
-from smalti.schema.categories import Categories, Category
+from smalti.schema.categories import Categories
 from smalti.schema.schema import Schema
 from smalti.schema.types import WORDS
 
@@ -24,6 +25,21 @@ if TYPE_CHECKING:
 _WHOLE: Final = r"^-?\d{1,18}$"
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The classes of samples.
+
+    Attributes:
+        words: A list of texts a sample; null where nobody has said.
+        scores: float64, one a label; null where there are none.
+        multi: Whether some have several, or none.
+    """
+
+    words: pa.Array
+    scores: pa.Array | None
+    multi: bool
+
+
 class Rows:
     """The rows of all sheets, one after the other, and the samples that they make.
 
@@ -35,6 +51,7 @@ class Rows:
         code: int64 ``(r,)``, the sample of each row.
         first: int64 ``(n,)``, the first row of each sample.
         doubled: Some path stands in two splits.
+        torn: Rows that say something else of their image than its first row does, by column.
     """
 
     def __init__(self, parsed: Sequence[Parsed], splits: Sequence[str | None]) -> None:
@@ -48,6 +65,7 @@ class Rows:
         ]
         self.split = pa.concat_arrays(known)
         self.doubled = False
+        self.torn: dict[str, list[int]] = {}
         keys = self.image if whole else self.image.dictionary_encode()
         if self.split.null_count < len(self.split):
             both = pc.binary_join_element_wise(self.split.fill_null(""), self.image.cast(pa.string()), "/")
@@ -78,29 +96,53 @@ class Rows:
     def _sizes(self) -> NDArray[np.float64]:
         """Width and height of each sample: those of its first row that states them."""
         size = np.concatenate([one.size for one in self.parsed])
-        found = size[self.first]
-        for axis in range(2) if np.isnan(found).any() else ():
-            has = np.flatnonzero(np.isfinite(size[:, axis]))[::-1]
-            found[self.code[has], axis] = size[has, axis]
-        return found
+        return np.stack([size[:, axis][self._said("size", size[:, axis])] for axis in range(2)], axis=1)
 
-    def columns(self) -> dict[str, pa.Array]:
-        """What is known of images beyond their classes: the columns of sheets whose rows are images."""
+    def columns(self, without: str | None) -> dict[str, pa.Array]:
+        """What is known of images beyond their classes: the columns of sheets whose rows are images.
+
+        Args:
+            without: A column that has another place.
+        """
         told = [one for one in self.parsed if one.mapping.rows == "images"]
-        names = dict.fromkeys(name for one in told for name in one.attributes)
+        names = dict.fromkeys(name for one in told for name in one.attributes if name != without)
         found: dict[str, pa.Array] = {}
         for name in names:
-            values = _joined(
-                [
-                    (one.attributes.get(name) if one.mapping.rows == "images" else None, len(one.rows))
-                    for one in self.parsed
-                ]
-            )
-            found[name] = values.take(pa.array(self.first))
+            values = self._of_images(name)
+            rows = self._said(name, values.dictionary_encode().indices.to_numpy(zero_copy_only=False))
+            found[name] = values.take(pa.array(rows))
         return found
 
-    def labels(self) -> tuple[pa.Array, bool] | None:
-        """A list of texts a sample, null where nobody has said; and whether some have several or none."""
+    def _of_images(self, name: str) -> pa.Array:
+        """A column of the sheets whose rows are images, one value a row of all sheets."""
+        is_told = [one.mapping.rows == "images" for one in self.parsed]
+        return _joined(
+            [
+                (one.attributes.get(name) if told else None, len(one.rows))
+                for one, told in zip(self.parsed, is_told, strict=True)
+            ]
+        )
+
+    def _said(self, name: str, values: NDArray[Any]) -> NDArray[np.int64]:
+        """The row that speaks for each sample: its first that says something; rows that say something else are counted.
+
+        Args:
+            name: What the values are of.
+            values: ``(r,)``, NaN where a row says nothing.
+        """
+        rows = self.first.copy()
+        values = values.astype(np.float64)
+        if self.count == len(self.code):
+            return rows
+        said = np.flatnonzero(np.isfinite(values))
+        rows[self.code[said[::-1]]] = said[::-1]
+        other = said[values[said] != values[rows[self.code[said]]]]
+        if len(other):
+            self.torn.setdefault(name, []).extend(other.tolist())
+        return rows
+
+    def labels(self) -> Labels | None:
+        """The classes of each sample; null where the sheets say nothing of them."""
         lists = [(one.labels, len(one.rows)) for one in self.parsed]
         if all(one is None for one, _ in lists):
             return None
@@ -112,7 +154,31 @@ class Rows:
         said = np.zeros(self.count, bool)
         said[self.code[rows.is_valid().to_numpy(zero_copy_only=False)]] = True
         listed = any(one.mapping.separator or one.mapping.one_hot for one in self.parsed)
-        return list_column(words, lengths, ~said), listed or bool((lengths[said] != 1).any())
+        multi = listed or bool((lengths[said] != 1).any())
+        scores = self._scores() if multi else None
+        flat = None if scores is None else scores.take(pc.list_parent_indices(rows).take(pa.array(order)))
+        return Labels(list_column(words, lengths, ~said), flat, multi=multi)
+
+    def _scores(self) -> pa.Array | None:
+        """How sure each row's labels are, where that is a column of numbers."""
+        name = self.score_name
+        values = None if name is None else self._of_images(name)
+        is_number = values is not None and (
+            pa.types.is_floating(values.type) or pa.types.is_integer(values.type)
+        )
+        return values.cast(pa.float64()) if values is not None and is_number else None
+
+    @property
+    def score_name(self) -> str | None:
+        """The name of the column of scores of sheets whose rows are images."""
+        return next((one.score for one in self.parsed if one.score is not None), None)
+
+    def place(self, row: int) -> str:
+        """Where a row stands: ``sheet "train", row 7``."""
+        which = int(np.searchsorted(self.starts, row, side="right")) - 1
+        one = self.parsed[which]
+        sheet = f'sheet "{one.sheet.name}", ' if one.sheet.name else ""
+        return f"{sheet}row {one.sheet.first + int(one.rows[row - self.starts[which]])}"
 
     def objects(self) -> tuple[dict[str, pa.Array], list[str], NDArray[np.int64], NDArray[np.bool_]] | None:
         """The objects of all sheets in the order of samples.
@@ -163,9 +229,9 @@ def dataset(
     parsed: Sequence[Parsed],
     splits: Sequence[str | None],
     media_root: str,
-    known: Sequence[str] | None,
-) -> tuple[Schema, pa.RecordBatch]:
-    """All sheets as one batch with its schema.
+    known: Categories | None,
+) -> tuple[Schema, pa.RecordBatch, dict[str, list[str]]]:
+    """All sheets as one batch with its schema, and the places of rows that contradict others of their image, by column.
 
     Args:
         parsed: What the sheets hold.
@@ -180,24 +246,29 @@ def dataset(
         columns["split"] = features.Split()
     if (objects := rows.objects()) is not None:
         arrays["objects"], columns["objects"] = _objects(objects, known, _point_names(parsed))
-    if (labels := rows.labels()) is not None:
-        arrays["label"], columns["label"] = _labels(*labels, known)
-    for name, value in rows.columns().items():
+    labels = rows.labels()
+    if labels is not None:
+        arrays["label"], columns["label"] = _labels(labels, known)
+    scored = labels is not None and labels.scores is not None
+    for name, value in rows.columns(rows.score_name if scored else None).items():
         arrays[name], columns[name] = value, features.Value(type=value.type)
     found = arrays["split"].dictionary.to_pylist() if "split" in arrays else []
     schema = Schema(
         columns=columns, media_root=media_root, splits=tuple(filter(None, found)), id_has_split=rows.doubled
     )
-    return schema, pa.RecordBatch.from_arrays([arrays[name] for name in columns], schema=schema.arrow)
+    batch = pa.RecordBatch.from_arrays([arrays[name] for name in columns], schema=schema.arrow)
+    return schema, batch, {name: [rows.place(row) for row in torn] for name, torn in rows.torn.items()}
 
 
 def _point_names(parsed: Sequence[Parsed]) -> tuple[str, ...] | None:
     return next((tuple(one.mapping.keypoints) for one in parsed if one.mapping.keypoints), None)
 
 
-def _table(words: pa.Array, known: Sequence[str] | None, points: tuple[str, ...] | None = None) -> Categories:
-    names = known if known is not None else pc.unique(words.drop_null()).to_pylist()
-    return Categories(tuple(Category(name=name, keypoints=points) for name in names))
+def _table(words: pa.Array, known: Categories | None, points: tuple[str, ...] | None = None) -> Categories:
+    table = known if known is not None else Categories.of(pc.unique(words.drop_null()).to_pylist())
+    if points is None:
+        return table
+    return Categories(tuple(one.model_copy(update={"keypoints": points}) for one in table))
 
 
 def _encoded(words: pa.Array, table: Categories) -> pa.Array:
@@ -206,7 +277,7 @@ def _encoded(words: pa.Array, table: Categories) -> pa.Array:
 
 def _objects(
     found: tuple[dict[str, pa.Array], list[str], NDArray[np.int64], NDArray[np.bool_]],
-    known: Sequence[str] | None,
+    known: Categories | None,
     points: tuple[str, ...] | None,
 ) -> tuple[pa.Array, features.Objects]:
     values, extra, lengths, missing = found
@@ -231,15 +302,17 @@ def _objects(
     return list_column(structs, lengths, missing), feature
 
 
-def _labels(lists: pa.Array, multi: bool, known: Sequence[str] | None) -> tuple[pa.Array, features.Feature]:
+def _labels(found: Labels, known: Categories | None) -> tuple[pa.Array, features.Feature]:
+    lists = found.words
     words = lists.flatten()
-    feature = features.Classification(categories=_table(words, known), multi=multi)
+    feature = features.Classification(categories=_table(words, known), multi=found.multi)
     codes = _encoded(words, feature.categories)
-    if not multi:
+    if not found.multi:
         held = lists.is_valid().to_numpy(zero_copy_only=False)
         place = np.where(held, np.cumsum(held) - 1, 0)
         return codes.take(pa.array(place, mask=~held)), feature
     fields = [pa.field("category", WORDS), pa.field("score", pa.float64())]
-    structs = pa.StructArray.from_arrays([codes, pa.nulls(len(codes), pa.float64())], fields=fields)
+    scores = pa.nulls(len(codes), pa.float64()) if found.scores is None else found.scores
+    structs = pa.StructArray.from_arrays([codes, scores], fields=fields)
     lengths = pc.list_value_length(lists).fill_null(0).to_numpy()
     return list_column(structs, lengths, lists.is_null().to_numpy(zero_copy_only=False)), feature

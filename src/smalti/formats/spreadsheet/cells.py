@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,14 +19,15 @@ import pyarrow.compute as pc
 from smalti._extras import require
 from smalti.errors import DataError, listed
 from smalti.formats.spreadsheet import text_file
-from smalti.formats.spreadsheet.header import header_row
-from smalti.formats.spreadsheet.limits import refuse_bombs
+from smalti.formats.spreadsheet.header import header_row, joined_names
+from smalti.formats.spreadsheet.limits import looked_into
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from smalti.formats.spreadsheet.open_xml import Odd
     from smalti.storage.location import Location
 
 BOOK_SUFFIXES: Final = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
@@ -64,6 +65,7 @@ class Sheet:
         first: The number that Excel shows at the first row of the columns, from 1.
         kinds: For columns of mixed kinds: uint8 ``(n,)``, the kind of each cell.
         merged: Merged cells as ``(top, left, bottom, right)``, from 0, inclusive, in the whole sheet.
+        errors: What formulas give that is no value, ``#N/A``, by the cell's row and column; the cells are blank.
         overlong: Rows of a CSV (positions in the columns) with more cells than the header has.
         repaired: What was wrong with the file as a whole, and is mended.
     """
@@ -76,6 +78,7 @@ class Sheet:
     first: int
     kinds: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     merged: tuple[tuple[int, int, int, int], ...] = ()
+    errors: dict[tuple[int, int], str] = field(default_factory=dict)
     overlong: tuple[int, ...] = ()
     repaired: tuple[str, ...] = ()
 
@@ -111,6 +114,7 @@ class Book:
     sheets: list[str]
     hidden: list[str] = field(default_factory=list)
     _book: Any = None
+    _odd: dict[str, Odd] = field(default_factory=dict)
 
     def sheet(self, name: str = "", header: int | None = -1, *, typed: bool = False) -> Sheet:
         """Read a sheet.
@@ -127,7 +131,8 @@ class Book:
             return _text_sheet(self.location, header, typed=typed)
         if name not in {*self.sheets, *self.hidden}:
             raise DataError(f"no sheet {name!r}; there are {listed(self.sheets)}", file=self.location.url)
-        return _book_sheet(self._book, name, self.location, header)
+        sheet = _book_sheet(self._book, name, self.location, header)
+        return _with_odd(sheet, self._odd[name]) if name in self._odd else sheet
 
 
 def open_book(location: Location) -> Book:
@@ -141,8 +146,7 @@ def open_book(location: Location) -> Book:
         return Book(location=location, sheets=[""])
     calamine = require("python_calamine", EXTRA)
     source = location.local if location.is_local else io.BytesIO(location.read_bytes())
-    if location.suffix.lower() in ZIPPED:
-        refuse_bombs(source, location.url)
+    odd = looked_into(source, location.url) if location.suffix.lower() in ZIPPED else {}
     if not isinstance(source, str):
         source.seek(0)
     try:
@@ -159,7 +163,7 @@ def open_book(location: Location) -> Book:
         if sheet.typ == calamine.SheetTypeEnum.WorkSheet:
             is_seen = sheet.visible == calamine.SheetVisibleEnum.Visible
             (seen if is_seen else hidden).append(sheet.name)
-    return Book(location=location, sheets=seen, hidden=hidden, _book=book)
+    return Book(location=location, sheets=seen, hidden=hidden, _book=book, _odd=odd)
 
 
 def letters(column: int) -> str:
@@ -216,11 +220,19 @@ def _book_sheet(book: Any, name: str, location: Location, header: int | None) ->
     )
 
 
+def _with_odd(sheet: Sheet, odd: Odd) -> Sheet:
+    """A sheet with what the file says besides; places are of the whole sheet, from 0."""
+    top = sheet.first - 1
+    errors = {(row - top, column): text for (row, column), text in odd.errors.items() if row >= top}
+    return replace(sheet, errors=errors, merged=sheet.merged if odd.merged is None else odd.merged)
+
+
 def _titles(rows: Sequence[Sequence[Any]], found: int | None) -> tuple[list[str], int]:
     """The header, and the position of the first row below it."""
     width = len(rows[0]) if rows else 0
     if found is not None and rows:
-        return [cell_text(cell).strip() for cell in rows[found]], found + 1
+        texts = [[cell_text(cell) for cell in row] for row in rows[: found + 1]]
+        return joined_names(texts, found), found + 1
     begin = next((i for i, row in enumerate(rows) if any(cell != "" for cell in row)), 0)
     return [letters(column) for column in range(width)], begin
 

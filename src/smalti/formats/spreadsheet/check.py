@@ -7,7 +7,6 @@ names without image and images without row.
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,13 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.formats.spreadsheet import values
-from smalti.formats.spreadsheet.cells import BLANK, DATE, NUMBER, TEXT
-from smalti.formats.spreadsheet.faults import NAMED, Fault, each, fault, shown
-from smalti.formats.spreadsheet.header import BOX_ROLES, NUMERIC
+from smalti.formats.spreadsheet.cells import DATE, NUMBER, TEXT
+from smalti.formats.spreadsheet.faults import NAMED, Fault, each, fault, meant, more, shown
+from smalti.formats.spreadsheet.header import NUMERIC, is_image
 from smalti.formats.spreadsheet.images import Images
+from smalti.formats.spreadsheet.mistyped import box_column, mistyped
+from smalti.formats.spreadsheet.native import own_table
 from smalti.formats.spreadsheet.options import SpreadsheetOptions
 from smalti.formats.spreadsheet.source import read, sources
 from smalti.storage.location import Location
+from smalti.storage.paths import URL
 
 if TYPE_CHECKING:
     import os
@@ -30,11 +32,12 @@ if TYPE_CHECKING:
 
     from smalti.formats.spreadsheet.layout import Parsed
     from smalti.formats.spreadsheet.mapping import Mapping
+    from smalti.formats.spreadsheet.source import Read
 
 EPS: Final = 0.5  # pixels that a box may stick out: rounding
-RARE: Final = 4  # times less often than the name that it nearly is
-SHORT: Final = 4  # letters from which on one letter may be a slip
 LISTED: Final = 20
+NEAR: Final = 0.8  # of two paths: how much they have in common
+NEAREST: Final = 5000  # images among which one of a like name is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +81,48 @@ def check(
     root = Location.parse(source)
     folder = root.parent if root.isfile() else root
     images = Images(folder if media is None else Location.parse(media))
-    found = read(sources(root), images, SpreadsheetOptions(**options))
-    files: dict[str, list[Fault]] = {}
-    named: set[str] = set()
-    for parsed in found.parsed:
-        files.setdefault(parsed.sheet.file, []).extend(sheet_faults(parsed, images))
-        named |= set(pc.unique(parsed.image).to_pylist())
+    files = sources(root)
+    own = own_table(files, options)
+    found = read(files, images, SpreadsheetOptions(**{**options, **({} if own is None else own.options)}))
+    slips = mistyped(found.parsed)
+    faults: dict[str, list[Fault]] = {parsed.sheet.file: [] for parsed in found.parsed}
+    for place, parsed in enumerate(found.parsed):
+        told = [] if own is None else own.faults(parsed.sheet)
+        faults[parsed.sheet.file] += _sorted([*sheet_faults(parsed, images), *slips.get(place, ())], told)
+    for sheet in found.ignored:
+        reason = "no column of the sheet names images; it is not read"
+        faults.setdefault(sheet.file, []).append(
+            fault(sheet, "sheet.ignored", None, None, reason, grave=False)
+        )
     first = found.parsed[0]
-    files[first.sheet.file] += _unnamed(first, images, named)
-    return Checked(files, first.mapping, sum(len(parsed.sheet) for parsed in found.parsed))
+    faults[first.sheet.file] += _of_images(found, images)
+    return Checked(faults, first.mapping, sum(len(parsed.sheet) for parsed in found.parsed))
+
+
+def _sorted(found: list[Fault], own: list[Fault]) -> list[Fault]:
+    """Faults in the order of the sheet; of two that keep a cell from being read one."""
+    seen = {(one.row, one.column) for one in found if one.grave}
+    both = [*found, *(one for one in own if (one.row, one.column) not in seen)]
+    return sorted(both, key=lambda one: (-1 if one.row is None else one.row, one.column or 0))
 
 
 def sheet_faults(parsed: Parsed, images: Images) -> list[Fault]:
-    """All faults of one sheet, in its order."""
+    """The faults of one sheet that show in it alone."""
     found = [*parsed.faults]
-    for look in (_header, _merged, _as_text, _dated, _alike, _swapped, _outside, _twice):
+    for look in (
+        _header,
+        _merged,
+        _as_text,
+        _dated,
+        _odd_names,
+        _differing,
+        _swapped,
+        _units,
+        _outside,
+        _twice,
+    ):
         found += look(parsed)
-    found += _missing(parsed, images)
-    return sorted(found, key=lambda one: (one.row or -1, one.column or 0))
+    return [*found, *_missing(parsed, images)]
 
 
 def _warn(parsed: Parsed, code: str, rows: Iterable[int], column: int, reason: str) -> list[Fault]:
@@ -108,14 +135,7 @@ def _warn(parsed: Parsed, code: str, rows: Iterable[int], column: int, reason: s
         lambda text: reason.replace("{}", shown(text)),
         grave=False,
     )
-    return found + _more(parsed, code, len(every))
-
-
-def _more(parsed: Parsed, code: str, count: int) -> list[Fault]:
-    """The faults of one kind that are not named one by one, as one."""
-    if count <= NAMED:
-        return []
-    return [fault(parsed.sheet, code, None, None, f"{count - NAMED:,} more like these", grave=False)]
+    return found + more(parsed.sheet, code, len(every))
 
 
 def _header(parsed: Parsed) -> list[Fault]:
@@ -133,7 +153,7 @@ def _merged(parsed: Parsed) -> list[Fault]:
             "cells.merged",
             top - sheet.first + 1,
             left,
-            f"{bottom - top + 1} rows and {right - left + 1} columns are merged to one cell",
+            f"merged cells: {_span(bottom - top + 1, 'row')}, {_span(right - left + 1, 'column')}",
             "unmerge it, and write the value into every row",
             grave=False,
         )
@@ -142,12 +162,17 @@ def _merged(parsed: Parsed) -> list[Fault]:
     ]
 
 
+def _span(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def _numeric(parsed: Parsed) -> list[int]:
     """Columns that hold numbers by their roles, or in most of their cells."""
     known = [c for role, c in parsed.columns.at.items() if role in NUMERIC]
     known += [c for axes in parsed.columns.keypoints.values() for c in axes if c is not None]
     mixed = parsed.sheet.kinds.items()
-    return [*known, *(c for c, kinds in mixed if c not in known and (kinds == NUMBER).mean() > 0.5)]
+    others = [c for c, _ in mixed if c not in known and c not in parsed.columns.ignored]
+    return [*known, *(c for c in others if (parsed.sheet.kinds[c] == NUMBER).mean() > 0.5)]
 
 
 def _as_text(parsed: Parsed) -> list[Fault]:
@@ -166,89 +191,75 @@ def _as_text(parsed: Parsed) -> list[Fault]:
 
 
 def _dated(parsed: Parsed) -> list[Fault]:
-    """Dates among names: Excel makes them of text like ``3-4``."""
+    """Dates among names, and among other things: Excel makes them of text like ``3-4``."""
     found: list[Fault] = []
-    for role in ("category", "image", "split"):
-        column = parsed.columns.at.get(role)
-        if column is None:
-            continue
-        kinds = parsed.sheet.kinds.get(column)
-        if kinds is None and pa.types.is_timestamp(parsed.sheet.columns[column].type):
-            kinds = np.where(parsed.sheet.columns[column].is_valid(), DATE, BLANK)
-        if kinds is not None:
-            reason = "{} is a date among names; Excel makes dates of text like 3-4"
-            found += _warn(parsed, "cell.date", np.flatnonzero(kinds == DATE), column, reason)
+    sheet, at = parsed.sheet, parsed.columns.at
+    named = [at[role] for role in ("category", "image", "split") if role in at]
+    for column in (*named, *parsed.columns.rest):
+        cells, kinds = sheet.columns[column], sheet.kinds.get(column)
+        if pa.types.is_timestamp(cells.type):
+            is_date = cells.is_valid().to_numpy(zero_copy_only=False)
+        else:
+            is_date = values.dated(cells) if kinds is None else kinds == DATE
+        held = len(cells) - cells.null_count
+        if column in named or is_date.sum() < held / 2:  # else they are meant
+            reason = "{} is a date among other things; Excel makes dates of text like 3-4"
+            found += _warn(parsed, "cell.date", np.flatnonzero(is_date), column, reason)
     return found
 
 
-def _plain(name: str) -> str:
-    letters = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(letter for letter in letters if letter.isalnum())
-
-
-def alike(counts: dict[str, int]) -> dict[str, str]:
-    """Names that are probably another one, mistyped, with the one that was meant.
-
-    Args:
-        counts: How often each name is met.
-    """
-    order = sorted(counts, key=lambda name: (-counts[name], name))
-    found: dict[str, str] = {}
-    plain: dict[str, str] = {}
-    for name in order:
-        first = plain.setdefault(_plain(name) or name, name)
-        if first != name:
-            found[name] = first
-    for name in order:
-        for other in order:
-            if name in found or other in found or counts[other] < RARE * counts[name]:
-                continue
-            if one_letter(_plain(name), _plain(other)):
-                found[name] = other
-    return found
-
-
-def one_letter(one: str, other: str) -> bool:
-    """Whether words differ in one letter: another, one more, one less, or two that changed places."""
-    if min(len(one), len(other)) < SHORT - 1 or max(len(one), len(other)) < SHORT:
-        return False
-    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
-    if start is None:
-        start = min(len(one), len(other))
-    rest, others = one[start:], other[start:]
-    if any(letter.isdecimal() for letter in (*rest[:1], *others[:1])):
-        return False  # class 1 and class 2 are two
-    swapped = rest[:2] == others[1::-1] and rest[2:] == others[2:] and len(rest) > 1
-    return swapped or rest[1:] == others[1:] or rest[1:] == others or rest == others[1:]
-
-
-def _alike(parsed: Parsed) -> list[Fault]:
-    column = parsed.columns.at.get("category")
-    if column is None or parsed.mapping.categories is not None or parsed.mapping.separator is not None:
+def _odd_names(parsed: Parsed) -> list[Fault]:
+    """Names of images that are none, where nearly all are: notes below the table, sums."""
+    column = parsed.columns.at["image"]
+    names = pc.unique(values.words(parsed.sheet.columns[column]).drop_null()).to_pylist()
+    odd = [name for name in names if not is_image(name.partition("?")[0])]
+    if not odd or len(odd) > len(names) / 4:
         return []
-    cells = parsed.sheet.columns[column]
-    raw = cells if pa.types.is_string(cells.type) else values.words(cells)
-    tally = pc.value_counts(raw.drop_null())
-    counts = dict(zip(tally.field("values").to_pylist(), tally.field("counts").to_pylist(), strict=True))
-    if len(counts) > NAMED:
-        return []
+    raw = values.words(parsed.sheet.columns[column])
+    rows = np.flatnonzero(pc.is_in(raw, pa.array(odd, pa.string())).to_numpy(zero_copy_only=False))
+    return _warn(
+        parsed, "image.odd", rows, column, "{} does not look like the name of an image, as the others do"
+    )
+
+
+def _differing(parsed: Parsed) -> list[Fault]:
+    """Cells that say something else of an image than its first row does."""
     found: list[Fault] = []
-    for name, meant in alike(counts).items():
-        rows = np.flatnonzero(pc.equal(raw, name).fill_null(fill_value=False).to_numpy(zero_copy_only=False))
-        made = _warn(parsed, "category.alike", rows, column, "{} looks like another category, mistyped")
-        found += [replace(one, hint=f'did you mean "{meant}"?') for one in made]
+    code = parsed.image.indices.to_numpy()
+    first = np.full(len(parsed.image.dictionary), len(code))
+    sheet, at = parsed.sheet, parsed.columns.at
+    of_images = [at[role] for role in ("width", "height", "split") if role in at]
+    of_images += parsed.columns.rest if parsed.mapping.rows == "images" else ()
+    for column in of_images if len(code) > len(pc.unique(parsed.image.indices)) else ():
+        cells = sheet.columns[column].take(pa.array(parsed.rows)).dictionary_encode()
+        told = cells.indices.to_numpy(zero_copy_only=False).astype(np.float64)
+        said = np.flatnonzero(np.isfinite(told))[::-1]
+        first[code[said]] = said
+        said = said[::-1]
+        rows = parsed.rows[said[told[said] != told[first[code[said]]]]]
+        reason = "{} is said of the image, and an earlier row says something else"
+        found += _warn(parsed, "rows.differ", rows, column, reason)
     return found
 
 
-def _box_column(parsed: Parsed) -> int:
-    at = parsed.columns.at
-    return next((at[role] for role in ("bbox", *BOX_ROLES, "via_shape") if role in at), 0)
+def _units(parsed: Parsed) -> list[Fault]:
+    """Boxes that look like parts of the image among others in pixels."""
+    boxes = parsed.members.get("bbox")
+    if boxes is None or parsed.mapping.units != "pixels" or not len(boxes):
+        return []
+    sides = np.stack([pc.struct_field(boxes, side).to_numpy(zero_copy_only=False) for side in "xywh"])
+    small = (sides >= 0).all(0) & (sides[:2] + sides[2:] <= 1).all(0) & (sides != np.round(sides)).any(0)
+    if small.all():
+        return []
+    reason = "the box lies between 0 and 1, as parts of an image do; others are in pixels"
+    rows = np.unique(parsed.rows[parsed.parent[small]])
+    return _warn(parsed, "units.mixed", rows, box_column(parsed), reason)
 
 
 def _swapped(parsed: Parsed) -> list[Fault]:
     rows = [row for row, _ in parsed.mended.get("box.swapped", ())]
     reason = "the corners of the box are swapped: its right or lower edge comes before the other"
-    return _warn(parsed, "box.swapped", rows, _box_column(parsed), reason)
+    return _warn(parsed, "box.swapped", rows, box_column(parsed), reason)
 
 
 def _outside(parsed: Parsed) -> list[Fault]:
@@ -260,7 +271,7 @@ def _outside(parsed: Parsed) -> list[Fault]:
     out = (x < -EPS) | (y < -EPS) | (x + w > wide + EPS) | (y + h > high + EPS)
     flat = (w == 0) | (h == 0)
     rows = parsed.rows[parsed.parent]
-    column = _box_column(parsed)
+    column = box_column(parsed)
     found = _warn(parsed, "box.outside", np.unique(rows[out]), column, "the box leaves its image")
     return found + _warn(parsed, "box.flat", np.unique(rows[flat & ~out]), column, "the box has no area")
 
@@ -274,7 +285,8 @@ def _twice(parsed: Parsed) -> list[Fault]:
     again = np.ones(len(codes), bool)
     again[first] = False
     rows = np.flatnonzero(again)
-    rows = rows[np.isin(rows, parsed.rows)]
+    names = values.words(parsed.sheet.columns[parsed.columns.at["image"]])
+    rows = rows[names.is_valid().to_numpy(zero_copy_only=False)[rows]]  # blank rows are no news
     before = {int(codes[row]): int(row) for row in first}
     return [
         fault(
@@ -286,7 +298,7 @@ def _twice(parsed: Parsed) -> list[Fault]:
             grave=False,
         )
         for row in rows[:NAMED]
-    ] + _more(parsed, "row.duplicate", len(rows))
+    ] + more(parsed.sheet, "row.duplicate", len(rows))
 
 
 def _missing(parsed: Parsed, images: Images) -> list[Fault]:
@@ -294,18 +306,44 @@ def _missing(parsed: Parsed, images: Images) -> list[Fault]:
     there = images.everything()
     if not there:
         return []
-    gone = pc.invert(pc.is_in(parsed.image.dictionary, pa.array(there))).to_numpy(zero_copy_only=False)
+    paths = parsed.image.dictionary
+    known = pc.or_(pc.is_in(paths, pa.array(there)), pc.match_substring_regex(paths, f"(?i)^{URL.pattern}"))
+    gone = pc.invert(known).to_numpy(zero_copy_only=False).copy()
+    for place in np.flatnonzero(gone).tolist():
+        gone[place] = not images.has(paths[place].as_py())  # it may lie deeper than was looked
     which, first = np.unique(parsed.image.indices.to_numpy(), return_index=True)
-    rows = parsed.rows[first[gone[which]]]
-    return _warn(parsed, "image.missing", np.sort(rows), parsed.columns.at["image"], "there is no image {}")
+    rows = np.sort(parsed.rows[first[gone[which]]])
+    found = _warn(parsed, "image.missing", rows, parsed.columns.at["image"], "there is no image {}")
+    if len(there) > NEAREST or len(found) > LISTED:
+        return found
+    names = parsed.sheet.columns[parsed.columns.at["image"]]
+    return [
+        one if one.row is None else replace(one, hint=meant(str(names[one.row]), there, NEAR))
+        for one in found
+    ]
 
 
-def _unnamed(parsed: Parsed, images: Images, named: set[str]) -> list[Fault]:
-    """Images that no row names, as one fault."""
-    there = [path for path in images.everything() if path not in named]
-    if not there:
-        return []
-    listed = ", ".join(there[:LISTED]) + (f" and {len(there) - LISTED} more" if len(there) > LISTED else "")
-    reason = f"{len(there)} images have no row: {listed}"
-    hint = "a row with the name alone says that nothing is in the image"
-    return [fault(parsed.sheet, "image.unnamed", None, None, reason, hint, grave=False)]
+def _of_images(found: Read, images: Images) -> list[Fault]:
+    """Images that no row names, and images that stand in several splits; each kind as one fault."""
+    sheet = found.parsed[0].sheet
+    splits: dict[str, set[str | None]] = {}
+    for parsed, split in zip(found.parsed, found.splits, strict=True):
+        own = pa.array([split] * len(parsed.rows), pa.string()) if parsed.split is None else parsed.split
+        pairs = pa.table({"image": parsed.image.cast(pa.string()), "split": own}).group_by(["image", "split"])
+        for one in pairs.aggregate([]).to_pylist():
+            splits.setdefault(one["image"], set()).add(one["split"])
+    faults = []
+    twice = [path for path, names in splits.items() if len(names) > 1]
+    if twice:
+        reason = f"{len(twice)} images stand in several splits: {_first(twice)}"
+        faults.append(fault(sheet, "image.in_splits", None, None, reason, grave=False))
+    there = [path for path in images.everything() if path not in splits]
+    if there:
+        reason = f"{len(there)} images have no row: {_first(there)}"
+        hint = "a row with the name alone says that nothing is in the image"
+        faults.append(fault(sheet, "image.unnamed", None, None, reason, hint, grave=False))
+    return faults
+
+
+def _first(paths: list[str]) -> str:
+    return ", ".join(paths[:LISTED]) + (f" and {len(paths) - LISTED} more" if len(paths) > LISTED else "")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from smalti.formats.spreadsheet import values
+from smalti.formats.spreadsheet import header, values
 from smalti.formats.spreadsheet.cells import DATE
-from smalti.formats.spreadsheet.faults import each, shown
+from smalti.formats.spreadsheet.faults import NAMED, each, fault, shown
+from smalti.formats.spreadsheet.open_xml import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,6 +24,14 @@ if TYPE_CHECKING:
     from smalti.formats.spreadsheet.guess import Columns
     from smalti.formats.spreadsheet.mapping import Mapping
 
+# Of these a merged cell means its first row alone.
+GEOMETRY: Final = frozenset(
+    {*header.BOX_ROLES, "bbox", "polygon", "area", "score", "id", "track_id", "via_shape"}
+)
+_MEND: Final = "mend the formula, or write the value"
+_COMPUTE: Final = "open the file in a spreadsheet program and save it: nothing has computed the formula yet"
+_LONG: Final = "the row has more cells than the header"
+_QUOTES: Final = "put quotes around text with commas; with decimal commas divide cells by semicolons"
 _DATED: Final = "Excel makes dates of text like 3-4; type it again in cells formatted as text"
 
 
@@ -38,11 +49,57 @@ class Draft:
     """
 
     def __init__(self, sheet: Sheet, columns: Columns) -> None:
-        self.sheet, self.columns = sheet, columns
+        self.columns = columns
         self.at = columns.at
         self.mapping: Mapping = columns.mapping
         self.faults: list[Fault] = []
         self.mended: dict[str, list[tuple[int, int]]] = {}
+        self.sheet = self._spread(sheet)
+        self._errors()
+        self.faults += [
+            fault(sheet, "row.overlong", row, None, _LONG, _QUOTES) for row in sheet.overlong[:NAMED]
+        ]
+
+    def _spread(self, sheet: Sheet) -> Sheet:
+        """The sheet with what merged cells say in all of their rows, but for the numbers of boxes and points."""
+        top = sheet.first - 1
+        held = dict(enumerate(sheet.columns))
+        kinds = dict(sheet.kinds)
+        skipped = {column for role, column in self.at.items() if role in GEOMETRY}
+        skipped |= {
+            column for axes in self.columns.keypoints.values() for column in axes if column is not None
+        }
+        for first, column, last, _ in sheet.merged:
+            row, end = first - top, min(last - top, len(sheet) - 1)
+            if (
+                row < 0
+                or end <= row
+                or column not in held
+                or column in skipped
+                or not held[column][row].is_valid
+            ):
+                continue
+            inside = np.zeros(len(sheet), bool)
+            inside[row : end + 1] = True
+            held[column] = pc.if_else(pa.array(inside), held[column][row], held[column])
+            if column in kinds:
+                kinds[column] = np.where(inside, kinds[column][row], kinds[column])
+            self.mend("cells.merged", [row], column)
+        return replace(sheet, columns=list(held.values()), kinds=kinds) if self.mended else sheet
+
+    def _errors(self) -> None:
+        """Note cells whose formula gives no value; in columns that nobody knows the value is blank, and that is said."""
+        known = {*self.at.values(), *self.columns.one_hot}
+        known |= {column for axes in self.columns.keypoints.values() for column in axes if column is not None}
+        for (row, column), text in self.sheet.errors.items():
+            if row >= len(self.sheet) or column in self.columns.ignored:
+                continue
+            grave = column in known
+            if not grave:
+                self.mend("cell.error", [row], column)
+            reason = f"{text} stands where a value is expected"
+            hint = _COMPUTE if text == UNKNOWN else _MEND
+            self.faults.append(fault(self.sheet, "cell.error", row, column, reason, hint, grave=grave))
 
     def words(self, role: str) -> pa.Array | None:
         """A column as text; null where there is none of that role."""
@@ -55,7 +112,16 @@ class Draft:
         found, wrong = values.numbers(cells)
         kinds = self.sheet.kinds.get(column)
         dated = pa.types.is_temporal(cells.type)
-        dates = [row for row in wrong if dated or (kinds is not None and kinds[row] == DATE)]
+        texts = (
+            values.dated(cells.take(pa.array(wrong)))
+            if len(wrong) and not dated
+            else np.ones(len(wrong), bool)
+        )
+        dates = [
+            row
+            for row, text in zip(wrong, texts, strict=True)
+            if text or (kinds is not None and kinds[row] == DATE)
+        ]
         self.cells("cell.date", dates, column, "{} is a date, expected a number", lambda _: _DATED)
         self.cells("number.wrong", np.setdiff1d(wrong, dates), column, "{} is no number")
         return found

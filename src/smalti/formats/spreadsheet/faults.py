@@ -112,8 +112,15 @@ def shown(text: str) -> str:
     return f'"{text}"' if len(text) <= 60 else f'"{text[:60]}…"'
 
 
-def meant(word: str, known: Sequence[str]) -> str | None:
+def meant(word: str, known: Sequence[str], cutoff: float = 0.6) -> str | None:
     """A hint to the known word that is nearest: ``did you mean "cat"?``."""
     bare = {name.strip().casefold(): name for name in reversed(known)}
-    near = difflib.get_close_matches(word.strip().casefold(), bare, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.strip().casefold(), bare, n=1, cutoff=cutoff)
     return f'did you mean "{bare[near[0]]}"?' if near else None
+
+
+def more(sheet: Sheet, code: str, count: int) -> list[Fault]:
+    """The faults of one kind that are not named one by one, as one."""
+    if count <= NAMED:
+        return []
+    return [fault(sheet, code, None, None, f"{count - NAMED:,} more like these", grave=False)]

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.formats.spreadsheet import header, values
-from smalti.formats.spreadsheet.mapping import Mapping, column_of
-from smalti.formats.spreadsheet.presets import PRESETS, preset_of
+from smalti.formats.spreadsheet.mapping import LIST, Mapping, column_of
+from smalti.formats.spreadsheet.presets import OPTIONAL, mapping_of, preset_of
 
 if TYPE_CHECKING:
     from smalti.formats.spreadsheet.cells import Sheet
@@ -20,6 +20,8 @@ LOOKED_AT: Final = 2000  # rows that tell what a column without a telling name h
 YES: Final = ("1", "x", "yes", "true", "ja", "oui", "si", "sí", "✓", "✔", "y", "1.0")
 NO: Final = ("0", "no", "false", "nein", "non", "n", "0.0", "-")
 SEPARATORS: Final = (";", "|", "\n", ",")
+TELLING: Final = 20  # texts that tell what a column holds
+_LIST: Final = r"^\[.*\]$"
 GEOMETRY: Final = frozenset({"bbox", "polygon", "via_shape"})
 
 
@@ -33,6 +35,8 @@ class Columns:
         keypoints: Positions of x, y and visibility by the point's name.
         one_hot: Positions of columns that are a class each.
         rest: Positions of the columns that nobody knows: attributes.
+        ignored: Positions of the columns that are left out.
+        score: Which of the rest says how sure a row's labels are; null: none.
     """
 
     mapping: Mapping
@@ -40,6 +44,8 @@ class Columns:
     keypoints: dict[str, tuple[int, int, int | None]] = field(default_factory=dict)
     one_hot: tuple[int, ...] = ()
     rest: tuple[int, ...] = ()
+    ignored: frozenset[int] = frozenset()
+    score: int | None = None
 
 
 def guess(sheet: Sheet, wanted: Mapping, preset: str | None = None) -> Columns:
@@ -54,8 +60,9 @@ def guess(sheet: Sheet, wanted: Mapping, preset: str | None = None) -> Columns:
         OptionError: The mapping names a column that the sheet does not have.
     """
     known = preset or wanted.preset or (None if wanted.columns else preset_of(sheet))
-    base = _over(PRESETS[known], wanted) if known else wanted
+    base = _over(mapping_of(known, sheet), wanted) if known else wanted
     at = {role: column_of(name, sheet.header, role) for role, name in base.columns.items()}
+    at |= _optional(sheet, known, at)
     ignored = {column_of(name, sheet.header, "ignore") for name in base.ignore if _has(sheet, name, known)}
     points = {
         name: _axes([column_of(axis, sheet.header, f"keypoint {name}") for axis in axes])
@@ -71,6 +78,7 @@ def guess(sheet: Sheet, wanted: Mapping, preset: str | None = None) -> Columns:
     is_object = bool(points or GEOMETRY & set(at) or header.box_sides(at))
     rows = base.rows or ("objects" if is_object else "images")
     unused = set(at) - _used(at, rows)
+    score = at.get("score") if "score" in unused else None
     taken -= {at.pop(role) for role in unused}
     rest = [c for c in range(len(sheet.header)) if c not in taken and _is_held(sheet, c)]
     if rows == "images" and not base.one_hot and "category" not in at:
@@ -89,7 +97,13 @@ def guess(sheet: Sheet, wanted: Mapping, preset: str | None = None) -> Columns:
             "separator": base.separator or _separator(sheet, at, rows),
         }
     )
-    return Columns(mapping, at, points, tuple(hot), tuple(rest))
+    return Columns(mapping, at, points, tuple(hot), tuple(rest), frozenset(ignored), score)
+
+
+def _optional(sheet: Sheet, preset: str | None, at: dict[str, int]) -> dict[str, int]:
+    """Columns that a dialect may have."""
+    names = OPTIONAL.get(preset or "", {})
+    return {r: sheet.header.index(n) for r, n in names.items() if r not in at and n in sheet.header}
 
 
 def _used(at: dict[str, int], rows: str) -> set[str]:
@@ -124,7 +138,9 @@ def _by_names(sheet: Sheet, at: dict[str, int], taken: set[int]) -> None:
     if not sheet.has_header:
         return
     for role, column in header.roles(sheet.header).items():
-        if role not in at and column not in taken:
+        named = role == "image" or not _names_images(sheet, column)
+        named = named and (role == "bbox" or not _keyed_boxes(sheet, column))
+        if role not in at and column not in taken and named:
             at[role] = column
             taken.add(column)
 
@@ -147,23 +163,28 @@ def _by_values(sheet: Sheet, at: dict[str, int], taken: set[int]) -> None:
     free = [c for c in range(len(sheet.header)) if c not in taken and _is_held(sheet, c)]
     if "image" not in at:
         for column in free:
-            head = values.words(sheet.columns[column].slice(0, LOOKED_AT)).drop_null().to_pylist()
             # A column alone without a header may be notes: "ask Eva about a.jpg".
-            alone = len(free) == 1 and not sheet.has_header
-            names = [name for name in head if header.is_image(name) and not (alone and " " in name)]
-            if len(names) > len(head) / 2:
+            if _names_images(sheet, column, blanks=len(free) > 1 or sheet.has_header):
                 at["image"] = column
                 break
         else:
             if "id" in at:
                 at["image"] = at.pop("id")
     taken.update(at.values())
+    if not GEOMETRY & set(at) and not header.box_sides(at):
+        keyed = next((column for column in free if column not in taken and _keyed_boxes(sheet, column)), None)
+        at.update({} if keyed is None else {"bbox": keyed})
+        taken.update(at.values())
     if sheet.has_header or "image" not in at:
         return
     free = [c for c in free if c not in taken]
     numeric = [c for c in free if _is_numeric(sheet.columns[c])]
     text = [c for c in free if c not in numeric]
-    if len(numeric) >= 4:
+    boxes = next((c for c in text if "bbox" not in at and _lists_boxes(sheet, c)), None)
+    if boxes is not None:
+        at["bbox"] = boxes
+        text.remove(boxes)
+    elif len(numeric) >= 4 and "bbox" not in at:
         sides = np.stack([values.numbers(sheet.columns[c])[0] for c in numeric[:4]], axis=1)
         nowhere = np.full(len(sides), np.nan)
         layout = values.layout_of(sides, nowhere, nowhere, None)
@@ -171,6 +192,34 @@ def _by_values(sheet: Sheet, at: dict[str, int], taken: set[int]) -> None:
     if text:
         at["category"] = text[0]
     taken.update(at.values())
+
+
+def _names_images(sheet: Sheet, column: int, *, blanks: bool = True) -> bool:
+    """Whether most of what a column holds are names of images, whatever it is called."""
+    if not pa.types.is_string(sheet.columns[column].type):
+        return False
+    head = values.words(sheet.columns[column].slice(0, LOOKED_AT)).drop_null().to_pylist()
+    names = [name for name in head if header.is_image(name) and (blanks or " " not in name)]
+    return len(names) > len(head) / 2
+
+
+def _keyed_boxes(sheet: Sheet, column: int) -> bool:
+    """Whether a column's cells are JSON of boxes whose sides have names: no other meaning is left."""
+    cells = _head(sheet, column)
+    keyed = [cell for cell in cells if "{" in cell[:3] and values.box_list(cell)]
+    return len(keyed) > 0 and all(cell in {"[]", "{}"} or cell in keyed for cell in cells)
+
+
+def _lists_boxes(sheet: Sheet, column: int) -> bool:
+    cells = _head(sheet, column)
+    return len(cells) > 0 and all(values.box_list(cell) for cell in cells)
+
+
+def _head(sheet: Sheet, column: int) -> list[str]:
+    """The first texts of a column; a few tell what the others are."""
+    if not pa.types.is_string(sheet.columns[column].type):
+        return []
+    return list(values.words(sheet.columns[column].slice(0, LOOKED_AT)).drop_null().to_pylist()[:TELLING])
 
 
 def _holds(sheet: Sheet, column: int) -> bool:
@@ -210,6 +259,8 @@ def _separator(sheet: Sheet, at: dict[str, int], rows: str) -> str | None:
     if rows != "images" or "category" not in at:
         return None
     cells = values.words(sheet.columns[at["category"]]).drop_null()
+    if len(cells) and pc.all(pc.match_substring_regex(cells, _LIST)).as_py():
+        return LIST
     for separator in SEPARATORS:
         held = pc.match_substring(cells, separator)
         if not pc.any(held, min_count=0).as_py():

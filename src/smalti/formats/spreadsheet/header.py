@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -17,43 +18,59 @@ from smalti.storage.media import IMAGE_SUFFIXES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Roles of columns, each with the words for it (English, German, French, Spanish, Italian, Portuguese, Dutch).
+# Roles of columns, each with the words for it, the plainest first (English, German, French, Spanish, Italian, Portuguese,
+# Dutch; Polish, Russian, Chinese, Japanese, Korean).
 WORDS: Final[dict[str, str]] = {
     "image": "filename file image imagename imagepath imagefile imagefilename filepath path img imgname imgpath"
-    " imgfile picture picturename photo photoname fname imageuri imageurl uri url externalid name_image frame"
-    " bild bilddatei bildname datei dateiname foto fichier nomfichier nomdufichier archivo nombrearchivo imagen"
-    " fichero immagine nomefile arquivo imagem nomearquivo afbeelding bestand bestandsnaam",
-    "image_id": "imageid imgid pictureid photoid bildid bildnummer idimage idimagen",
-    "width": "imagewidth imgwidth imgw imagew picturewidth bildbreite largeurimage anchoimagen",
-    "height": "imageheight imgheight imgh imageh pictureheight bildhohe hauteurimage altoimagen altoimagem",
-    "any_width": "width w wide breite largeur ancho larghezza largura breedte",
-    "any_height": "height h high hohe hauteur alto altura altezza hoogte",
-    "split": "split subset set partition fold_split mlset usage teilmenge ensemble conjunto",
+    " imgfile imgfilename picture picturename photo photoname fname imageuri imageurl imglink imagelink uri url externalid"
+    " name_image frame bild bilddatei bildname bildpfad datei dateiname dateipfad pfad foto fotos fichier nomfichier"
+    " nomdufichier nomdefichier cheminfichier nomimage nomdelimage archivo nombrearchivo nombredearchivo"
+    " nombredelarchivo imagen nombreimagen fichero nombrefichero ruta immagine nomefile nomedelfile nomeimmagine percorso"
+    " arquivo imagem nomearquivo nomedoarquivo nomeimagem caminho afbeelding bestand bestandsnaam plik nazwapliku zdjęcie"
+    " obraz файл имяфайла изображение фото путь 文件 文件名 图片 图像 图片名 图片名称 图像名称 檔名 圖片 ファイル ファイル名"
+    " 画像 画像名 画像ファイル 파일 파일명 이미지",
+    "image_id": "imageid imgid pictureid photoid bildid bildnummer idimage idimagen idimagem",
+    "width": "imagewidth imgwidth imgw imagew picturewidth bildbreite breitebild largeurimage largeurdelimage"
+    " anchoimagen larguraimagem 图像宽度 图片宽度 画像幅",
+    "height": "imageheight imgheight imgh imageh pictureheight bildhöhe höhebild hauteurimage hauteurdelimage"
+    " altoimagen alturaimagen altoimagem alturaimagem 图像高度 图片高度 画像高さ",
+    "any_width": "width w wide breite largeur ancho anchura larghezza largura breedte szerokość ширина 宽 宽度 寬度 幅 너비",
+    "any_height": "height h high höhe hauteur alto altura altezza hoogte wysokość высота 高 高度 高さ 높이",
+    "split": "split subset set partition fold_split mlset mluse usage teilmenge aufteilung ensemble sousensemble conjunto"
+    " podzbiór выборка 数据集 データセット",
     "category": "class classname label labels labelname category categoryname cls object objectname objectclass tag"
-    " tags type species kind klasse klassenname kategorie bezeichnung etikett art classe etiquette categorie"
-    " etiqueta clase categoria especie etichetta rotulo klas soort",
-    "xmin": "xmin minx left bboxxmin bboxleft boxxmin boxleft x1 xtl bboxx1 boxx1 xtopleft topleftx links gauche"
-    " izquierda sinistra esquerda xstart startx x0 bboxx0 xmini",
-    "ymin": "ymin miny top bboxymin bboxtop boxymin boxtop y1 ytl bboxy1 boxy1 ytopleft toplefty oben haut arriba"
-    " superior alto_y ystart starty y0 bboxy0 ymini",
-    "xmax": "xmax maxx right bboxxmax bboxright boxxmax boxright x2 xbr bboxx2 boxx2 xbottomright bottomrightx rechts"
-    " droite derecha destra direita xend endx xmaxi",
+    " tags type species kind klasse klassenname objektklasse objekt kategorie bezeichnung etikett art classe nomclasse"
+    " nomdeclasse etiquette categorie espèce objet etiqueta clase nombreclase categoria especie objeto nomeclasse etichetta"
+    " oggetto specie rótulo klas soort klasa etykieta gatunek класс метка категория 类别 标签 分类 類別 標籤 ラベル クラス"
+    " カテゴリ 라벨 클래스 rectanglelabels classid labelid categoryid clsid classindex labelindex klassenid klassennummer"
+    " idclasse idclase",
+    "xmin": "xmin minx left bboxxmin bboxleft boxxmin boxleft x1 xtl bboxx1 boxx1 xtopleft topleftx upperleftx xupperleft"
+    " lefttopx leftx ulx links linksobenx obenlinksx gauche izquierda sinistra esquerda xstart startx x0 bboxx0 xmini"
+    " xminimum xmínimo xminimo lewo lewy слева 左 왼쪽",
+    "ymin": "ymin miny top bboxymin bboxtop boxymin boxtop y1 ytl bboxy1 boxy1 ytopleft toplefty upperlefty yupperleft"
+    " lefttopy topy uly oben linksobeny obenlinksy haut arriba superior superiore topo alto_y boven ystart starty y0"
+    " bboxy0 ymini yminimum ymínimo yminimo góra сверху 上 위",
+    "xmax": "xmax maxx right bboxxmax bboxright boxxmax boxright x2 xbr bboxx2 boxx2 xbottomright bottomrightx"
+    " lowerrightx xlowerright rightbottomx rightx lrx rechts rechtsuntenx untenrechtsx droite derecha destra direita xend"
+    " endx xmaxi xmaximum xmáximo xmassimo prawo prawy справа 右 오른쪽",
     "ymax": "ymax maxy bottom bboxymax bboxbottom boxymax boxbottom y2 ybr bboxy2 boxy2 ybottomright bottomrighty"
-    " unten bas abajo inferior yend endy ymaxi",
+    " lowerrighty ylowerright rightbottomy bottomy lry unten rechtsunteny untenrechtsy bas abajo inferior inferiore basso"
+    " baixo onder yend endy ymaxi ymaximum ymáximo ymassimo dół снизу 下 아래",
     "x": "x bboxx boxx xpos posx xposition",
     "y": "y bboxy boxy ypos posy yposition",
     "w": "bboxw bboxwidth boxw boxwidth objectwidth kastenbreite",
-    "h": "bboxh bboxheight boxh boxheight objectheight kastenhohe",
-    "cx": "cx xc xcenter xcentre centerx centrex bboxcx bboxxcenter xmitte mittex xmid midx boxcx",
-    "cy": "cy yc ycenter ycentre centery centrey bboxcy bboxycenter ymitte mittey ymid midy boxcy",
+    "h": "bboxh bboxheight boxh boxheight objectheight kastenhöhe",
+    "cx": "cx xc xcenter xcentre centerx centrex bboxcx bboxxcenter xmitte mittex xmid midx boxcx xcentro centrox",
+    "cy": "cy yc ycenter ycentre centery centrey bboxcy bboxycenter ymitte mittey ymid midy boxcy ycentro centroy",
     "bbox": "bbox bboxes box boxes boundingbox boundingboxes bndbox rect rectangle region coordinates coords rahmen"
-    " kasten boite caja riquadro caixa",
+    " kasten rechteck boite caja riquadro caixa ramka рамка 边界框 矩形",
     "polygon": "polygon polygons polygone poligono segmentation points",
-    "score": "score confidence conf probability prob certainty konfidenz confiance confianza confidenza",
+    "score": "score confidence conf probability prob certainty konfidenz confiance confianza confidenza confiança pewność"
+    " уверенность 置信度 信頼度",
     "id": "objectid annotationid annid regionid boxid bboxid instanceid objektid id",
     "track_id": "trackid track trackingid trackno",
     "iscrowd": "iscrowd crowd isgroupof groupof",
-    "area": "area bboxarea flache superficie",
+    "area": "area bboxarea fläche superficie",
 }
 BOX_ROLES: Final = ("xmin", "ymin", "xmax", "ymax", "x", "y", "w", "h", "cx", "cy")
 # Whichever set is complete is how boxes stand in columns; the first wins.
@@ -67,6 +84,7 @@ MANY: Final = 3  # stems with an x and a y that make keypoints where they are nu
 
 _UNIT = re.compile(r"[\(\[](px|pixels?|%|norm\w*|rel\w*)[\)\]]|\b(px|pixels?)$", re.IGNORECASE)
 _POINT = re.compile(r"(.+?)[ _.\-]*(x|y|v|vis|visible|visibility)$", re.IGNORECASE)
+_LED = re.compile(r"(x|y|v|vis|visible|visibility)[ _.\-]+(.*\D.*)$", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:kp|point|pt|landmark)?[ _.\-]*(x|y|v)[ _.\-]*(\w+)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)*|[.,]\d+)(e[-+]?\d+)?\s*(px|%)?$", re.IGNORECASE)
 
@@ -113,6 +131,8 @@ def _sided(found: dict[str, int]) -> dict[str, int]:
         column = found.pop(plain, None)
         if column is not None:
             found.setdefault(box if corner and not whole and box not in found else image, column)
+    if "height" in found and "ymin" not in found and {"xmin", "xmax", "ymax"} <= set(found):
+        found["ymin"] = found.pop("height")  # Italian "alto" is the top, Spanish "alto" the height
     if not whole and {"w", "h"} <= set(found) and {"xmin", "ymin"} <= set(found):
         found["x"], found["y"] = found.pop("xmin"), found.pop("ymin")  # left, top, width, height
     if "image" not in found and "image_id" in found:
@@ -134,27 +154,33 @@ def box_sides(found: dict[str, int]) -> tuple[str, tuple[int, ...]] | None:
 
 
 def keypoints(header: Sequence[str]) -> dict[str, tuple[int, int, int | None]]:
-    """Columns of keypoints by the point's name: x, y, and visibility where there is one."""
+    """Columns of keypoints by the point's name: x, y, and visibility where there is one.
+
+    Three ways are known: ``nose_x``, ``x_nose`` (two points at least), ``x1`` (three at least: ``x1, y1, x2, y2`` are corners).
+    """
     known = _roles()
     after: dict[str, dict[str, int]] = {}
     before: dict[str, dict[str, int]] = {}
-    for column, name in enumerate(header):
-        if (found := _NUMBERED.match(name.strip())) and not _is_word(name, known):
+    led: dict[str, dict[str, int]] = {}
+    for column, name in enumerate(map(str.strip, header)):
+        if (found := _NUMBERED.match(name)) and not _is_word(name, known):
             before.setdefault(found[2], {}).setdefault(found[1].lower(), column)
         if key(name) in known and not re.match(r"[xy]\d+$", key(name)):
             continue
-        if found := _POINT.fullmatch(name.strip()):
+        if found := _LED.fullmatch(name):
+            led.setdefault(found[2], {}).setdefault(found[1].lower()[0], column)
+        elif found := _POINT.fullmatch(name):
             after.setdefault(found[1], {}).setdefault(found[2].lower()[0], column)
-    numbered = {stem: axes for stem, axes in before.items() if {"x", "y"} <= set(axes) and stem.isdecimal()}
-    if len(numbered) < MANY:  # x1, y1, x2, y2 are corners
-        numbered = {}
-    taken = {column for axes in numbered.values() for column in axes.values()}
-    named = {
-        stem: axes
-        for stem, axes in after.items()
-        if {"x", "y"} <= set(axes) and not taken & set(axes.values())
-    }
-    return {stem: (axes["x"], axes["y"], axes.get("v")) for stem, axes in {**numbered, **named}.items()}
+    numbered = {stem: axes for stem, axes in _paired(before).items() if stem.isdecimal()}
+    led = _paired(led)
+    chosen = {**(numbered if len(numbered) >= MANY else {}), **(led if len(led) > 1 else {})}
+    taken = {column for axes in chosen.values() for column in axes.values()}
+    chosen |= {stem: axes for stem, axes in _paired(after).items() if not taken & set(axes.values())}
+    return {stem: (axes["x"], axes["y"], axes.get("v")) for stem, axes in chosen.items()}
+
+
+def _paired(stems: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    return {stem: axes for stem, axes in stems.items() if {"x", "y"} <= set(axes)}
 
 
 def _is_word(name: str, known: dict[str, str]) -> bool:
@@ -164,7 +190,8 @@ def _is_word(name: str, known: dict[str, str]) -> bool:
 def header_row(rows: Sequence[Sequence[Any]]) -> int | None:
     """The row of a sheet's names, from 0; null where the first full row holds values already.
 
-    Of several rows of text it is the one that tells the most roles, then the fullest: others are titles.
+    Of several rows of text it is the one that tells the most roles, then the fullest: others are titles, or the upper
+    part of a header in two or three rows.
     """
     width = max((sum(cell != "" for cell in row) for row in rows), default=0)
     best, most = None, (-1, -1)
@@ -174,10 +201,34 @@ def header_row(rows: Sequence[Sequence[Any]]) -> int | None:
             continue
         if not all(isinstance(cell, str) and not is_value(cell) for cell in held):
             break
-        told = (len(roles(held)), len(held))
+        names = joined_names(rows, position)
+        told = (len(roles(names)) + 2 * len(keypoints(names)), len(held))
         if told > most:
             best, most = position, told
     return best
+
+
+def joined_names(rows: Sequence[Sequence[Any]], position: int) -> list[str]:
+    """The names that a header row gives, with those of the rows above where it leaves them open.
+
+    A blank name is the one above it, and names that are there twice get the one above before them (``nose`` above ``x`` is
+    ``nose_x``), which holds to the right until there is another.
+    """
+    names = [str(cell).strip() for cell in rows[position]]
+    for above in range(position - 1, -1, -1):
+        upper = [str(cell).strip() for cell in rows[above][: len(names)]]
+        if sum(name != "" for name in upper) < 2 or any(map(is_value, upper)):
+            break  # a title, or nothing of a header
+        upper += [""] * (len(names) - len(upper))
+        twice = {name for name, count in Counter(map(key, names)).items() if count > 1 and name}
+        last, found = "", []
+        for name, over in zip(names, upper, strict=True):
+            last = over or last
+            found.append(f"{last}_{name}" if last and key(name) in twice else name or over)
+        if len({key(name) for name in found}) <= len({key(name) for name in names}) and "" not in names:
+            break  # tells nothing apart
+        names = found
+    return names
 
 
 def is_value(text: str) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from smalti.errors import UnsafePathError
 from smalti.storage.media import IMAGE_SUFFIXES, ImageHeader, read_headers
-from smalti.storage.paths import safe_path, safe_paths, unsafe_paths
+from smalti.storage.paths import URL, safe_path, safe_paths, unsafe_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,8 @@ class Images:
 
     Attributes:
         moved: Names that were found elsewhere below the folder, or under another spelling.
-        shortened: Names of other machines (absolute, with a drive, URLs), taken without what they share.
+        shortened: Names of other machines (absolute, with a drive), and URLs of images that are here, taken without what
+            they share.
     """
 
     def __init__(self, root: Location) -> None:
@@ -40,10 +41,11 @@ class Images:
         self.moved: list[str] = []
         self.shortened: list[str] = []
         self._there: list[str] | None = None
+        self._known: frozenset[str] | None = None
         self._listed: dict[str, str] | None = None
 
     def paths(self, names: Sequence[str], folder: str = "") -> list[str]:
-        """The paths of names as they stand in cells.
+        """The paths of names as they stand in cells; a URL stays one where its image does not lie below the folder.
 
         Args:
             names: Names, each once.
@@ -55,14 +57,28 @@ class Images:
         joined = "\n".join(("", *names))
         suspect = any(mark in joined for mark in (":", "\\", "\n/"))
         rooted = [name for name in names if _ROOTED.match(name)] if suspect else []
+        share = _shared(rooted) if rooted else ""
+        short = (
+            [_tail(name)[len(share) :] if _ROOTED.match(name) else name for name in names]
+            if rooted
+            else names
+        )
+        found = [f"{folder}/{path}" if folder else path for path in safe_paths(short)]
+        if found and not (self.root / found[0]).isfile():
+            found = self._looked_up(found)
         if rooted:
-            self.shortened += rooted
-            share = _shared(rooted)
-            names = [_tail(name)[len(share) :] if _ROOTED.match(name) else name for name in names]
-        found = [f"{folder}/{path}" if folder else path for path in safe_paths(names)]
-        if not found or (self.root / found[0]).isfile():
-            return found
-        return self._looked_up(found)
+            found = [name if URL.match(name) and not self.has(path) else path
+                     for name, path in zip(names, found, strict=True)]  # fmt: skip
+            self.shortened += [
+                n for n, path in zip(names, found, strict=True) if _ROOTED.match(n) and n != path
+            ]
+        return found
+
+    def has(self, path: str) -> bool:
+        """Whether an image lies there."""
+        if self._known is None:
+            self._known = frozenset(self.everything())
+        return path in self._known or (path.count("/") >= DEPTH and (self.root / path).isfile())
 
     def _looked_up(self, paths: list[str]) -> list[str]:
         there = self._files()
@@ -97,9 +113,10 @@ class Images:
     def sizes(self, paths: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Widths and heights from the headers of images, as people see them; NaN where there is no image."""
         wide, high = np.full(len(paths), np.nan), np.full(len(paths), np.nan)
-        if not paths or not any((self.root / path).isfile() for path in paths[:8]):
+        here = [index for index, path in enumerate(paths) if not URL.match(path)]
+        if not any((self.root / paths[index]).isfile() for index in here[:8]):
             return wide, high
-        for index, header in enumerate(read_headers(self.root, paths)):
+        for index, header in zip(here, read_headers(self.root, [paths[i] for i in here]), strict=True):
             if isinstance(header, ImageHeader):
                 wide[index], high[index] = header.upright
         return wide, high

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.formats.spreadsheet import values
-from smalti.formats.spreadsheet.faults import meant
+from smalti.formats.spreadsheet.faults import fault, meant, shown
 from smalti.formats.spreadsheet.guess import flags
+from smalti.formats.spreadsheet.mapping import LIST
 from smalti.schema import features
 from smalti.schema.build import list_column
 
@@ -22,12 +24,18 @@ if TYPE_CHECKING:
     from smalti.formats.spreadsheet.cells import Sheet
     from smalti.formats.spreadsheet.draft import Draft
 
+_DIVIDED: Final = re.compile(r"[;,|\n]")
+# What spreadsheets write for truth values, in the languages of `header.WORDS`.
+TRUE: Final = ("true", "wahr", "vrai", "verdadero", "vero", "verdadeiro", "waar")
+FALSE: Final = ("false", "falsch", "faux", "falso", "onwaar")
+_TIME: Final = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$"
 COLUMNS: Final = frozenset({"id", "image", "split", "objects", "label"})  # names that are taken
 
 
 def labels(draft: Draft) -> pa.Array | None:
     """A list of texts a row; null where the cell is blank. Null: the sheet says nothing of classes."""
     if draft.columns.one_hot:
+        _unknown_columns(draft)
         return _one_hot(draft)
     words = draft.words("category")
     if words is None:
@@ -37,7 +45,7 @@ def labels(draft: Draft) -> pa.Array | None:
     if separator is None:
         found = list_column(words.drop_null(), (~blank).astype(np.int64), blank)
     else:
-        split = pc.split_pattern(words, separator)
+        split = _listed(words) if separator == LIST else pc.split_pattern(words, separator)
         parts = pc.utf8_trim_whitespace(split.flatten())
         parent = pc.list_parent_indices(split).to_numpy()
         held = pc.not_equal(parts, "").to_numpy(zero_copy_only=False)
@@ -45,11 +53,41 @@ def labels(draft: Draft) -> pa.Array | None:
         found = list_column(parts.filter(pa.array(held)), lengths, blank)
     known = draft.mapping.categories
     if known is not None:
-        wrong = pc.list_parent_indices(found).filter(pc.invert(pc.is_in(found.flatten(), pa.array(known))))
-        rows = np.unique(wrong.to_numpy())
-        column = draft.at["category"]
-        draft.cells("category.unknown", rows, column, "{} is not a category", lambda t: meant(t, known))
+        words = found.flatten()
+        wrong = pc.indices_nonzero(pc.invert(pc.is_in(words, pa.array(known))))
+        rows = pc.list_parent_indices(found).take(wrong).to_pylist()
+        for row, word in zip(rows, words.take(wrong).to_pylist(), strict=True):
+            reason = f"{shown(word)} is not a category"
+            made = fault(
+                draft.sheet, "category.unknown", row, draft.at["category"], reason, meant(word, known)
+            )
+            draft.faults.append(made)
     return found
+
+
+def _listed(words: pa.Array) -> pa.Array:
+    """The labels of cells that are lists."""
+    lists = [None if cell is None else label_list(cell) for cell in words.to_pylist()]
+    return pa.array(lists, pa.list_(pa.string()))
+
+
+def label_list(cell: str) -> list[str]:
+    """The labels of one cell: ``['cat', 'dog']``, ``["cat"]``, ``cat; dog``."""
+    value = values.json_of(cell)
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return [one.strip() for one in value]
+    bare = cell.strip().strip("[](){}")
+    return [part.strip().strip("'\"").strip() for part in _DIVIDED.split(bare)]
+
+
+def _unknown_columns(draft: Draft) -> None:
+    known = draft.mapping.categories
+    for name in draft.mapping.one_hot:
+        if known is not None and name.strip() not in known:
+            reason = f"the column {shown(name)} is not a category"
+            draft.faults.append(
+                fault(draft.sheet, "category.unknown", None, None, reason, meant(name, known))
+            )
 
 
 def _one_hot(draft: Draft) -> pa.Array:
@@ -97,8 +135,11 @@ def typed(cells: pa.Array) -> pa.Array:
     held = words.drop_null()
     if not len(held) or pc.any(pc.match_substring_regex(held, r"^[-+]?0\d|^\+")).as_py():
         return words
-    if pc.all(pc.is_in(pc.utf8_lower(held), pa.array(["true", "false"]))).as_py():
-        return pc.equal(pc.utf8_lower(words), "true")
+    lower = pc.utf8_lower(held)
+    if pc.all(pc.is_in(lower, pa.array([*TRUE, *FALSE]))).as_py():
+        return _flags(words)
+    if pc.all(pc.match_substring_regex(held, _TIME)).as_py():
+        return _times(words)
     if not pc.all(pc.match_substring_regex(held, values.PLAIN_OR_COMMA)).as_py():
         return words
     try:
@@ -106,3 +147,15 @@ def typed(cells: pa.Array) -> pa.Array:
     except pa.ArrowInvalid:
         found, wrong = values.numbers(words)
     return words if len(wrong) else pa.array(found, from_pandas=True)
+
+
+def _flags(words: pa.Array) -> pa.Array:
+    return pc.if_else(words.is_null(), None, pc.is_in(pc.utf8_lower(words), pa.array(TRUE)))
+
+
+def _times(words: pa.Array) -> pa.Array:
+    """Dates and times of ISO 8601; text where one of them is none of the calendar."""
+    try:
+        return words.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        return words

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.errors import DataError
+from smalti.formats.splits import KNOWN
 from smalti.formats.spreadsheet import values
 from smalti.formats.spreadsheet.cells import filled
 from smalti.formats.spreadsheet.draft import Draft
-from smalti.formats.spreadsheet.faults import NAMED, fault
+from smalti.formats.spreadsheet.faults import NAMED
 from smalti.formats.spreadsheet.images import unsafe
 from smalti.formats.spreadsheet.labels import attributes, labels
 from smalti.formats.spreadsheet.members import objects
@@ -27,9 +28,15 @@ if TYPE_CHECKING:
     from smalti.formats.spreadsheet.images import Images
     from smalti.formats.spreadsheet.mapping import Mapping
 
+SPLITS: Final[dict[str, str | None]] = {
+    **KNOWN,
+    "training": "train",
+    "validate": "val",
+    "validierung": "val",
+    "testing": "test",
+    "unassigned": None,  # AutoML's
+}
 LARGEST: Final = 2**31 - 1  # pixels along a side
-_LONG: Final = "the row has more cells than the header"
-_QUOTES: Final = "put quotes around text with commas; with decimal commas divide cells by semicolons"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +56,7 @@ class Parsed:
         attributes: By name: ``(m,)`` each where rows are objects, ``(r,)`` where they are images.
         labels: A list of texts a row, where rows are images; null where nobody has said.
         faults: What is wrong, in the order of the sheet.
+        score: The attribute that says how sure the labels of a row are; null where there is none.
         lost: How many images only faulty rows name.
         mended: What was mended: the code, and the cells as row and column.
     """
@@ -65,6 +73,7 @@ class Parsed:
     attributes: dict[str, pa.Array] = field(default_factory=dict)
     labels: pa.Array | None = None
     faults: list[Fault] = field(default_factory=list)
+    score: str | None = None
     lost: int = 0
     mended: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
@@ -84,11 +93,9 @@ def parse(sheet: Sheet, columns: Columns, images: Images, folder: str = "") -> P
     if "image" not in columns.at:
         raise no_image(sheet)
     draft = Draft(sheet, columns)
-    draft.faults += [
-        fault(sheet, "row.overlong", row, None, _LONG, _QUOTES) for row in sheet.overlong[:NAMED]
-    ]
+    sheet = draft.sheet
     code = _names(draft)
-    split = draft.words("split")
+    split = _splits(draft)
     paths = images.paths(code.dictionary.to_pylist(), folder)
     size = _sizes(draft, images, paths, code)
     is_objects = draft.mapping.rows == "objects"
@@ -116,10 +123,21 @@ def parse(sheet: Sheet, columns: Columns, images: Images, folder: str = "") -> P
         members=members,
         attributes=attributes(sheet, columns.rest, owner if is_objects else rows, is_objects=is_objects),
         labels=None if said is None else said.take(taken),
+        score=None if columns.score is None or is_objects else sheet.header[columns.score],
         lost=len(code.dictionary) - len(pc.unique(code.indices.take(taken))),
         faults=sorted(draft.faults, key=lambda one: (one.row or 0, one.column or 0)),
         mended=draft.mended,
     )
+
+
+def _splits(draft: Draft) -> pa.Array | None:
+    """The split of each row; what tools call train, val and test is called so."""
+    words = draft.words("split")
+    if words is None:
+        return None
+    code = words.dictionary_encode()
+    known = [SPLITS.get(word.casefold(), word) for word in code.dictionary.to_pylist()]
+    return pa.array(known, pa.string()).take(code.indices)
 
 
 def _paths(names: pa.Array, paths: list[str]) -> pa.DictionaryArray:
@@ -141,16 +159,9 @@ def no_image(sheet: Sheet) -> DataError:
 
 
 def _names(draft: Draft) -> pa.DictionaryArray:
-    """The names of images; merged cells name all of their rows, unsafe ones become null."""
+    """The names of images; unsafe ones become null."""
     sheet, column = draft.sheet, draft.at["image"]
     names = values.words(sheet.columns[column])
-    top = sheet.first - 1
-    for first, left, last, right in sheet.merged:
-        if left <= column <= right and last > first >= top and names[first - top].is_valid:
-            inside = np.zeros(len(names), bool)
-            inside[first - top : last - top + 1] = True
-            names = pc.if_else(pa.array(inside), names[first - top], names)
-            draft.mend("cells.merged", [first - top], column)
     if names.null_count:
         blank = np.flatnonzero(names.is_null().to_numpy(zero_copy_only=False))
         held = np.zeros(len(blank), bool)

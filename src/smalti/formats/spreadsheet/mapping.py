@@ -1,4 +1,4 @@
-"""Mapping: which columns are what. It is guessed, shown, saved as YAML, mended by hand, and passed again.
+"""Mapping: which columns are what. It is guessed, shown, saved as YAML or TOML, mended by hand, and passed again.
 
 columns: {image: Dateiname, category: Klasse, xmin: links, ymin: oben, xmax: rechts, ymax: unten}
 boxes: xyxy
@@ -8,9 +8,11 @@ rows: objects
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
 BoxLayout = Literal["xyxy", "xywh", "cxcywh"]
 Units = Literal["pixels", "normalised", "percent"]
 RowKind = Literal["objects", "images"]
+TOML = ".toml"
+LIST = "list"  # the separator of cells that are lists themselves: ["cat", "dog"]
+_UNITS = {
+    None: "",
+    "pixels": "in pixels",
+    "normalised": "normalised by the size of the image",
+    "percent": "in per cent of the image",
+}
 ROLES = (*(role for role in header.WORDS if not role.startswith("any_")), "via_shape", "via_attributes")
 
 
@@ -38,7 +48,7 @@ class Mapping(BaseModel):
         rows: Whether a row is an object, or an image.
         keypoints: The columns of each keypoint: x, y, and visibility where there is one.
         one_hot: Columns that are a class each, 1 where the image has it.
-        separator: What divides several labels in one cell.
+        separator: What divides several labels in one cell; ``list``: the cells are lists, ``["cat", "dog"]``.
         categories: The class table; other words are errors.
         ignore: Columns that are left out.
     """
@@ -76,26 +86,38 @@ class Mapping(BaseModel):
         body = self.model_dump(mode="json", exclude_defaults=True)
         return yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=100)
 
+    def to_toml(self) -> str:
+        """The mapping as TOML; what it does not say is left out."""
+        body = self.model_dump(mode="json", exclude_defaults=True)
+        tables = {name: value for name, value in body.items() if isinstance(value, dict)}
+        lines = [f"{name} = {_toml(value)}" for name, value in body.items() if name not in tables]
+        for name, table in tables.items():
+            lines += ["", f"[{name}]", *(f"{_toml(key)} = {_toml(value)}" for key, value in table.items())]
+        return "\n".join(lines).lstrip("\n") + "\n"
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as YAML."""
-        Path(path).write_text(self.to_yaml(), "utf-8")
+        """Write it as TOML where the path ends in ``.toml``, else as YAML."""
+        is_toml = Path(path).suffix.lower() == TOML
+        Path(path).write_text(self.to_toml() if is_toml else self.to_yaml(), "utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Mapping:
-        """Read it from YAML.
+        """Read it from TOML where the path ends in ``.toml``, else from YAML.
 
         Raises:
             OptionError: There is no such file, or it is no mapping.
         """
+        is_toml = Path(path).suffix.lower() == TOML
         try:
-            body = yaml.safe_load(Path(path).read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            text = Path(path).read_bytes().decode("utf-8-sig")
+            body = msgspec.toml.decode(text) if is_toml else yaml.safe_load(text)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.DecodeError) as error:
             raise OptionError(f"mapping={str(path)!r} cannot be read: {error}") from error
-        return cls.parse(body, str(path))
+        return cls.parse({} if body is None else body, str(path))
 
     @classmethod
     def parse(cls, value: Any, name: str = "mapping") -> Mapping:
-        """A mapping from a mapping, a dictionary or the path of a YAML file.
+        """A mapping from a mapping, a dictionary or the path of a YAML or TOML file.
 
         Raises:
             OptionError: It is none.
@@ -121,11 +143,18 @@ class Mapping(BaseModel):
         if self.one_hot:
             said.append(f"a class each = {', '.join(self.one_hot)}")
         if self.boxes:
-            said.append(f"boxes are {self.boxes} in {self.units}")
+            said.append(f"boxes are {self.boxes} {_UNITS[self.units]}")
+        elif self.units:
+            said.append(f"coordinates are {_UNITS[self.units]}")
         if self.separator:
             said.append(f"labels divided by {self.separator!r}")
         start = f"{self.preset}: " if self.preset else ""
         return f"{start}a row is an {(self.rows or 'objects')[:-1]}; {'; '.join(said)}"
+
+
+def _toml(value: str | list[str]) -> str:
+    """A text, or a list of them: JSON's texts are TOML's, but for one control character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def column_of(name: str, names: list[str], role: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.formats.spreadsheet import header, shapes, values
-from smalti.formats.spreadsheet.faults import meant
+from smalti.formats.spreadsheet.faults import fault, meant, shown
 from smalti.formats.spreadsheet.guess import flags
+from smalti.formats.spreadsheet.labels import label_list, typed
 from smalti.schema import features
 from smalti.schema.types import BBOX, POLYGONS
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from smalti.formats.spreadsheet.draft import Draft
 
 ONE_CLASS: Final = "object"  # of keypoints in a table without classes: names of points belong to a class
-_DIVIDED: Final = re.compile(r"[;,|\n]")
 
 Members = dict[str, pa.Array]
 
@@ -40,7 +39,7 @@ def objects(draft: Draft, size: NDArray[np.float64]) -> tuple[NDArray[np.int64],
         return _via(draft)
     owner = np.arange(len(draft.sheet))
     empty = np.zeros(len(owner), bool)
-    words = _category(draft)
+    words = draft.words("category")
     members: Members = {}
     if "bbox" in draft.at:
         column = draft.at["bbox"]
@@ -61,6 +60,7 @@ def objects(draft: Draft, size: NDArray[np.float64]) -> tuple[NDArray[np.int64],
         members["bbox"] = _boxes(draft, sides, owner, size, list(placed[1]), placed[0])
     if words is not None:
         members["category"] = words
+        _unknown(draft, words, owner)
     members |= {name: _taken(value, owner) for name, value in _geometry(draft, size).items()}
     has = np.zeros(len(owner), bool)
     for value in members.values():
@@ -80,16 +80,19 @@ def _taken(value: pa.Array, owner: NDArray[np.int64]) -> pa.Array:
     return value if same else value.take(pa.array(owner))
 
 
-def _category(draft: Draft) -> pa.Array | None:
-    words = draft.words("category")
+def _unknown(draft: Draft, words: pa.Array, owner: NDArray[np.int64]) -> None:
+    """Note the classes that are none of the table's."""
     known = draft.mapping.categories
-    if words is None or known is None:
-        return words
-    wrong = pc.invert(pc.is_in(words.fill_null(known[0] if known else ""), pa.array(known, pa.string())))
-    rows = np.flatnonzero(wrong.to_numpy(zero_copy_only=False))
-    column = draft.at["category"]
-    draft.cells("category.unknown", rows, column, "{} is not a category", lambda text: meant(text, known))
-    return words
+    if known is None:
+        return
+    wrong = pc.and_(words.is_valid(), pc.invert(pc.is_in(words, pa.array(known, pa.string()))))
+    column = next(
+        draft.at[role] for role in ("category", "bbox", "via_attributes", "image") if role in draft.at
+    )
+    for at in np.flatnonzero(wrong.to_numpy(zero_copy_only=False)).tolist():
+        word = words[at].as_py()
+        reason, row = f"{shown(word)} is not a category", int(owner[at])
+        draft.faults.append(fault(draft.sheet, "category.unknown", row, column, reason, meant(word, known)))
 
 
 def _classes(
@@ -107,7 +110,7 @@ def _classes(
         return whole
     texts = whole.to_pylist()
     for row, start, count in zip(rows[several], starts[several], counts[several], strict=True):
-        parts = [part.strip() for part in _DIVIDED.split(words[int(row)].as_py() or "")]
+        parts = label_list(words[int(row)].as_py() or "")
         if len(parts) == count:
             texts[start : start + count] = parts
     return pa.array(texts, pa.string())
@@ -116,7 +119,7 @@ def _classes(
 def _incomplete(draft: Draft, sides: NDArray[np.float64], columns: tuple[int, ...]) -> None:
     missing = np.isnan(sides)
     some = missing.any(1) & ~missing.all(1)
-    wrong = {one.row for one in draft.faults}
+    wrong = {one.row for one in draft.faults if one.column in columns}
     for row in np.flatnonzero(some).tolist():
         if row not in wrong:
             column = columns[int(np.argmax(missing[row]))]
@@ -241,14 +244,19 @@ def _via(draft: Draft) -> tuple[NDArray[np.int64], Members]:
     column = draft.at["via_shape"]
     cells = draft.sheet.columns[column].to_pylist()
     words = draft.words("via_attributes")
-    made, rows, wrong = shapes.via(cells, [None] * len(cells) if words is None else words.to_pylist())
-    draft.cells("shape.wrong", wrong, column, "{} is no region of VIA")
+    found = shapes.via(cells, [None] * len(cells) if words is None else words.to_pylist())
+    draft.cells("shape.wrong", found.wrong, column, "{} is no region of VIA")
+    text = {"category", shapes.VIA_SHAPE}
     members = {
         name: pa.array(
-            [dict(zip("xywh", four, strict=True)) if name == "bbox" and four else four for four in found],
-            pa.string() if name == "category" else features.OBJECT_MEMBERS[name],
+            [dict(zip("xywh", four, strict=True)) if name == "bbox" and four else four for four in values_],
+            pa.string() if name in text else features.OBJECT_MEMBERS[name],
         )
-        for name, found in made.items()
-        if name == "category" or any(value is not None for value in found)
+        for name, values_ in found.members.items()
+        if name == "category" or any(value is not None for value in values_)
     }
-    return np.array(rows, np.int64), members
+    _unknown(draft, members["category"], np.array(found.rows, np.int64))
+    for name, noted in found.words.items():
+        free = f"{name}_" if name in features.OBJECT_MEMBERS else name
+        members[free or "attribute"] = typed(pa.array(noted, pa.string()))
+    return np.array(found.rows, np.int64), members

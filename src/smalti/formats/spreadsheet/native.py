@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from smalti.formats.report import Loss
+from smalti.formats.spreadsheet.cells import open_book
+from smalti.formats.spreadsheet.faults import fault
 from smalti.formats.spreadsheet.own.dataset import gather
+from smalti.formats.spreadsheet.own.encode import escaped
 from smalti.formats.spreadsheet.own.table import read_table
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Sequence
 
     from smalti.errors import DataError
-    from smalti.formats.spreadsheet.cells import Book
+    from smalti.formats.spreadsheet.cells import Book, Sheet
+    from smalti.formats.spreadsheet.faults import Fault
     from smalti.formats.spreadsheet.own.table import Table
+    from smalti.formats.spreadsheet.source import Source
     from smalti.schema.schema import Schema
     from smalti.storage.location import Location
 
@@ -69,3 +76,63 @@ def _repairs(table: Table) -> list[Loss]:
             example=table.ignored[0],
         )
     ]
+
+
+@dataclass(frozen=True)
+class OwnTable:
+    """A table that smalti wrote, for a check.
+
+    Attributes:
+        table: The table.
+        options: How it is read as anyone's table: every column that has a meaning there, and no other.
+    """
+
+    table: Table
+    options: dict[str, Any]
+
+    def faults(self, sheet: Sheet) -> list[Fault]:
+        """The cells of a sheet that do not hold what their columns hold."""
+        found = []
+        for wrong in gather(self.table).wrong:
+            page, row = self.table.where(wrong.row)
+            if page.name == sheet.name:
+                column = page.header.index(wrong.header)
+                found.append(fault(page, "cell.wrong", row, column, wrong.reason, wrong.hint))
+        return found
+
+
+def own_table(files: Sequence[Source], options: dict[str, Any]) -> OwnTable | None:
+    """The table of a file that smalti wrote; null for others, and where the caller knows better.
+
+    Raises:
+        DataError: It is damaged.
+    """
+    if len(files) != 1 or options.get("mapping") is not None or options.get("preset") is not None:
+        return None
+    table = read_table(files[0].book or open_book(files[0].place))
+    if table is None:
+        return None
+    at = {
+        (column.field, column.part): column.header for column in table.columns if column.header in table.cells
+    }
+    field_ = table.about.field
+    roles = {
+        "image": ("image", "path"),
+        "width": ("image", "width"),
+        "height": ("image", "height"),
+        "split": ("split", ""),
+    }
+    roles |= {"category": (f"{field_}.category", ""), **{side: (f"{field_}.bbox", side) for side in "xywh"}}
+    columns = {role: at[place] for role, place in roles.items() if place in at}
+    columns.setdefault("image", at.get(("id", ""), ""))
+    common = set.intersection(*(set(page.header) for page in table.sheets))
+    words = next((c.words for c in table.columns if c.header == columns.get("category")), None)
+    mapping = {
+        "columns": columns,
+        "boxes": "xywh",
+        "units": "pixels",
+        "rows": "objects" if field_ else "images",
+        "ignore": tuple(common - set(columns.values()) - {""}),
+        "categories": None if words is None else tuple(escaped(pa.array(words, pa.string())).to_pylist()),
+    }
+    return OwnTable(table, {"mapping": mapping, "sheets": tuple(page.name for page in table.sheets)})

@@ -16,7 +16,7 @@ class SpreadsheetOptions(Options):
 
     mapping: str | dict[str, Any] | None = Field(
         None,
-        description="Which columns are what: the path of a YAML file, or a dictionary; null: guessed.",
+        description="Which columns are what: the path of a YAML or TOML file, or a dictionary; null: guessed.",
         json_schema_extra={"side": "read"},
     )
     preset: Preset | None = Field(

@@ -20,10 +20,34 @@ from smalti.formats.spreadsheet.header import is_image, key
 from smalti.formats.spreadsheet.mapping import Mapping
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from smalti.formats.spreadsheet.cells import Sheet
 
 _CORNERS: Final = {"xmin": "xmin", "ymin": "ymin", "xmax": "xmax", "ymax": "ymax"}
 _OPEN: Final = {"xmin": "XMin", "ymin": "YMin", "xmax": "XMax", "ymax": "YMax"}
+
+
+def _automl(image: str, **split: str) -> Mapping:
+    """Four corners, of which two suffice, behind the image and its class; the split may be left out."""
+    label, *corners = (chr(ord(image) + step) for step in range(1, 10))
+    xmin, ymin, x2, y1, xmax, ymax, x1, y2 = corners
+    return Mapping(
+        columns={
+            **split,
+            "image": image,
+            "category": label,
+            "xmin": xmin,
+            "ymin": ymin,
+            "xmax": xmax,
+            "ymax": ymax,
+        },
+        boxes="xyxy",
+        units="normalised",
+        rows="objects",
+        ignore=(x2, y1, x1, y2),
+    )
+
 
 PRESETS: Final[dict[str, Mapping]] = {
     "tensorflow": Mapping(
@@ -51,7 +75,7 @@ PRESETS: Final[dict[str, Mapping]] = {
         rows="objects",
     ),
     "open_images": Mapping(
-        columns={"image": "ImageID", "category": "LabelName", "score": "Confidence", **_OPEN},
+        columns={"image": "ImageID", "category": "LabelName", **_OPEN},
         boxes="xyxy",
         units="normalised",
         rows="objects",
@@ -62,25 +86,17 @@ PRESETS: Final[dict[str, Mapping]] = {
         units="pixels",
         rows="objects",
     ),
-    "automl": Mapping(
-        columns={
-            "split": "A",
-            "image": "B",
-            "category": "C",
-            "xmin": "D",
-            "ymin": "E",
-            "xmax": "H",
-            "ymax": "I",
-        },
-        boxes="xyxy",
-        units="normalised",
-        rows="objects",
-        ignore=("F", "G", "J", "K"),
-    ),
+    "automl": _automl("B", split="A"),
     "multiclass": Mapping(columns={"image": "filename"}, rows="images"),
 }
+OPTIONAL: Final = {"open_images": {"score": "Confidence", "iscrowd": "IsGroupOf"}}
 _BARE: Final = ("retinanet", "automl")  # those without a header
-_SETS: Final = frozenset({"TRAIN", "VALIDATION", "VALIDATE", "TEST", "UNASSIGNED"})
+_SETS: Final = frozenset({"TRAIN", "TRAINING", "VALIDATION", "VALIDATE", "TEST", "UNASSIGNED"})
+
+
+def mapping_of(name: str, sheet: Sheet) -> Mapping:
+    """The mapping of a dialect, as a sheet has it."""
+    return _automl("A") if name == "automl" and has_split(sheet) is False else PRESETS[name]
 
 
 def preset_of(sheet: Sheet) -> str | None:
@@ -105,9 +121,25 @@ def _bare(sheet: Sheet) -> str | None:
     if not len(sheet):
         return None
     head = [values.words(column.slice(0, 50)).drop_null() for column in sheet.columns]
-    width = len(head)
-    if width == 6 and len(head[0]) and all(map(is_image, head[0].to_pylist())):
+    if len(head) == 6 and _are_images(head[0]):
         numeric = all(not len(values.numbers(column.slice(0, 50))[1]) for column in sheet.columns[1:5])
         return "retinanet" if numeric and len(head[5]) and len(values.numbers(head[5])[1]) else None
-    sets = head[0].to_pylist()
-    return "automl" if width in {9, 10, 11} and sets and set(sets) <= _SETS else None
+    split = has_split(sheet)
+    if split is None or not 8 <= len(head) - split <= 10:
+        return None
+    sides = sheet.columns[2 + split : 8 + split]
+    return None if any(len(values.numbers(side.slice(0, 50))[1]) for side in sides) else "automl"
+
+
+def has_split(sheet: Sheet) -> bool | None:
+    """Whether AutoML's column of splits stands before that of its images; null: there are neither."""
+    if len(sheet.columns) < 2:
+        return None
+    first, second = (values.words(column.slice(0, 50)).drop_null() for column in sheet.columns[:2])
+    if _are_images(second) and {word.upper() for word in first.to_pylist()} <= _SETS:
+        return True
+    return False if _are_images(first) else None
+
+
+def _are_images(words: pa.Array) -> bool:
+    return len(words) > 0 and all(map(is_image, words.to_pylist()))

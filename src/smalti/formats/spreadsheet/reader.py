@@ -25,6 +25,7 @@ PART: Final = 65_536  # samples
 
 REASONS: Final = {
     "box.swapped": "corners stood the wrong way round and were put in order",
+    "cell.error": "a formula gives no value; its cell is blank",
     "cells.merged": "merged cells name the image of all of their rows",
     "encoding.guessed": "the file is not UTF-8; it was taken for the Windows code page 1252",
     "image.moved": "the name leads to no image; one of that name in another folder, or spelled otherwise, was taken",
@@ -50,10 +51,10 @@ class SpreadsheetReader(Reader[SpreadsheetOptions]):
         ]
         if errors and self.on_error == "raise":
             raise errors[0]
-        schema, batch = dataset(found.parsed, found.splits, images.root.url, found.categories)
+        schema, batch, torn = dataset(found.parsed, found.splits, images.root.url, found.categories)
         return replace(
             self._planned(schema, batch),
-            repairs=_repairs(found, images, guessed=self.options.mapping is None),
+            repairs=[*_repairs(found, images, guessed=self.options.mapping is None), *_torn(torn)],
             errors=errors,
             objects_skipped=_rows_skipped(found),
             samples_skipped=sum(parsed.lost for parsed in found.parsed),
@@ -107,6 +108,15 @@ def _repairs(found: Read, images: Images, *, guessed: bool) -> list[Loss]:
     places["sheet.ignored"] = [sheet.name or sheet.file for sheet in found.ignored]
     made = [_change(code, REASONS[code], len(cells), cells[0]) for code, cells in places.items() if cells]
     return [*losses, *made]
+
+
+def _torn(places: dict[str, list[str]]) -> list[Loss]:
+    """Rows that say something else of their image than the first does, which holds."""
+    reason = "rows of one image say different things of it; what its first row says holds"
+    return [
+        Loss(code="rows.differ", field=name, kind="change", count=len(found), reason=reason, example=found[0])
+        for name, found in places.items()
+    ]
 
 
 def _change(code: str, reason: str, count: int, example: str) -> Loss:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-VIA_CLASSES: Final = ("class", "label", "name", "type", "category", "object")
+VIA_CLASSES: Final = ("class", "label", "class_name", "name", "type", "category", "object")
+VIA_SHAPE: Final = "region_shape_attributes"  # kept of shapes that are no box, polygon, line or point
 
 
 def keypoints(x: NDArray[np.float64], y: NDArray[np.float64], seen: NDArray[np.float64]) -> pa.Array:
@@ -94,41 +96,65 @@ def _flat(value: Any) -> list[float]:
     return [float(value)] if isinstance(value, int | float) else [math.nan]
 
 
-def via(
-    shapes: Sequence[str | None], attributes: Sequence[str | None]
-) -> tuple[dict[str, list[Any]], list[int], list[int]]:
-    """VIA's regions: a member's values by its name, the rows that are objects, the rows that are wrong."""
-    members: dict[str, list[Any]] = {
-        "category": [],
-        "bbox": [],
-        "polygons": [],
-        "polyline": [],
-        "keypoints": [],
-    }
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """VIA's regions.
+
+    Attributes:
+        members: The values of each member, by its name.
+        words: What the regions' authors noted beside the class, by its name, as text.
+        rows: The rows that are objects.
+        wrong: The rows that hold no region.
+    """
+
+    members: dict[str, list[Any]]
+    words: dict[str, list[str | None]]
+    rows: list[int]
+    wrong: list[int]
+
+
+def via(shapes: Sequence[str | None], attributes: Sequence[str | None]) -> Regions:
+    """The regions of VIA's cells: their shapes, and what was noted of them; both are JSON."""
+    names = ("category", "bbox", "polygons", "polyline", "keypoints", VIA_SHAPE)
+    members: dict[str, list[Any]] = {name: [] for name in names}
+    noted: list[dict[str, str]] = []
     rows, wrong = [], []
     for row, (shape, words) in enumerate(zip(shapes, attributes, strict=True)):
         try:
-            region = json.loads(shape or "{}")
-            made = {**_region(region), "category": _class(json.loads(words or "{}"))} if region else None
+            region, said = json.loads(shape or "{}"), json.loads(words or "{}")
+            made = _region(region) if region else None
+            name = _class_name(said)
+            rest = {key: _noted(value) for key, value in said.items() if key != name}
         except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
             wrong.append(row)
             continue
         if made is None:
             continue
         rows.append(row)
-        for name, column in members.items():
-            column.append(made.get(name))
-    return members, rows, wrong
+        noted.append(rest)
+        made["category"] = None if name is None else _option(said[name])
+        if region["name"] in {"circle", "ellipse"}:
+            made[VIA_SHAPE] = shape  # its box says less
+        for member, column in members.items():
+            column.append(made.get(member))
+    keys = dict.fromkeys(key for one in noted for key in one)
+    return Regions(members, {key: [one.get(key) for one in noted] for key in keys}, rows, wrong)
 
 
-def _class(named: dict[str, Any]) -> str | None:
-    for name in (*VIA_CLASSES, *named):
-        value = named.get(name)
-        if isinstance(value, str) and value:
-            return value
-        if isinstance(value, dict) and value:  # a checkbox: its options, each with true
-            return str(next(iter(value)))
-    return None
+def _class_name(named: dict[str, Any]) -> str | None:
+    """The attribute that is the class: called so, or the first that is a word or a choice."""
+    return next((name for name in (*VIA_CLASSES, *named) if _option(named.get(name))), None)
+
+
+def _option(value: Any) -> str | None:
+    """A word, or the first option that is chosen of several."""
+    if isinstance(value, dict):
+        return next((str(key) for key, chosen in value.items() if chosen), None)
+    return value if isinstance(value, str) and value else None
+
+
+def _noted(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _region(shape: dict[str, Any]) -> dict[str, Any]:
@@ -144,4 +170,7 @@ def _region(shape: dict[str, Any]) -> dict[str, Any]:
         return {"keypoints": [{"x": x, "y": y, "visibility": None}]}
     rx = float(shape["r"] if name == "circle" else shape["rx"])
     ry = float(shape["r"] if name == "circle" else shape["ry"])
-    return {"bbox": [x - rx, y - ry, 2 * rx, 2 * ry]}
+    turn = math.radians(float(shape.get("theta", 0)))
+    half_width = math.hypot(rx * math.cos(turn), ry * math.sin(turn))
+    half_height = math.hypot(rx * math.sin(turn), ry * math.cos(turn))
+    return {"bbox": [x - half_width, y - half_height, 2 * half_width, 2 * half_height]}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
-
-import pyarrow.compute as pc
 
 from smalti.errors import EmptySourceError
 from smalti.formats.splits import KNOWN
@@ -18,6 +17,7 @@ from smalti.formats.spreadsheet.layout import Parsed, no_image, parse
 from smalti.formats.spreadsheet.mapping import Mapping
 from smalti.formats.spreadsheet.options import SpreadsheetOptions
 from smalti.formats.spreadsheet.own.table import SCHEMA, SCHEMA_TITLES
+from smalti.schema.categories import Categories, Category
 from smalti.storage.location import Location
 
 if TYPE_CHECKING:
@@ -27,12 +27,18 @@ if TYPE_CHECKING:
     from smalti.formats.spreadsheet.cells import Book, Sheet
 
 DEPTH: Final = 2  # folders: one a split, as Roboflow exports
-TABLES: Final = frozenset(
-    map(
-        key,
-        ("categories", "category", "classes", "class names", "labels", "Klassen", "Kategorien", "catégories"),
-    )
+_OF_CLASSES: Final = (
+    "categories",
+    "category",
+    "classes",
+    "class names",
+    "Klassen",
+    "Kategorien",
+    "catégories",
 )
+TABLES: Final = frozenset(map(key, (*_OF_CLASSES, "labels")))  # names of sheets
+FILES: Final = frozenset(map(key, (*_OF_CLASSES, "class map", "class mapping", "class list", "label map")))
+_IDS: Final = frozenset({"id", "classid", "categoryid", "labelid", "index"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ class Read:
     parsed: list[Parsed]
     splits: list[str | None]
     ignored: list[Sheet]
-    categories: tuple[str, ...] | None
+    categories: Categories | None
 
 
 def read(files: Sequence[Source], images: Images, options: SpreadsheetOptions) -> Read:
@@ -106,10 +112,11 @@ def read(files: Sequence[Source], images: Images, options: SpreadsheetOptions) -
     mapping = Mapping.parse(options.mapping)
     ready: list[tuple[Source, Sheet, Columns]] = []
     ignored: list[Sheet] = []
-    table = options.categories or mapping.categories
+    names = options.categories or mapping.categories
+    table = None if names is None else Categories.of(names)
     for source in files:
         for sheet in sheets(source, options.sheets):
-            found = None if table else class_table(sheet)
+            found = None if table else class_table(sheet, alone=len(files) == 1)
             if found is not None:
                 table = found
                 continue
@@ -129,24 +136,36 @@ def read(files: Sequence[Source], images: Images, options: SpreadsheetOptions) -
     return Read(parsed, splits, ignored, table)
 
 
-def class_table(sheet: Sheet) -> tuple[str, ...] | None:
-    """The classes of a sheet that is their table: it is called so, and names no images."""
-    if key(sheet.name) not in TABLES or not sheet.columns:
+def class_table(sheet: Sheet, *, alone: bool) -> Categories | None:
+    """The classes of a sheet, or of a file beside others, that is their table: it is called so, and names no images."""
+    stem = PurePosixPath(sheet.file).stem
+    called = key(sheet.name) in TABLES or (not sheet.name and not alone and key(stem) in FILES)
+    if not called or not sheet.columns:
         return None
     found = roles(sheet.header) if sheet.has_header else {}
     if "image" in found:
         return None
-    named = [c for c, name in enumerate(sheet.header) if key(name) == "name"]
-    column = found.get("category", named[0] if named else 0)
-    words = values.words(sheet.columns[column]).drop_null()
-    return tuple(pc.unique(words).to_pylist()) or None
+    titles = {key(name): c for c, name in enumerate(sheet.header)} if sheet.has_header else {}
+    column = titles.get("name", found.get("category", 0))
+    ids = next((c for title, c in titles.items() if title in _IDS and c != column), None)
+    ids = 1 if not titles and len(sheet.columns) > 1 else ids  # RetinaNet's: a class and its number
+    parts = [None if c is None else sheet.columns[c] for c in (column, ids, titles.get("supercategory"))]
+    blank = [None] * len(sheet)
+    cells = [blank if part is None else values.words(part).to_pylist() for part in parts]
+    told = {name: Category(name=name, id=_number(code), supercategory=over)
+            for name, code, over in reversed(list(zip(*cells, strict=True))) if name is not None}  # fmt: skip
+    return Categories(tuple(told.values())[::-1]) if told else None
 
 
-def _with_table(columns: Columns, table: tuple[str, ...] | None) -> Columns:
+def _number(code: str | None) -> int | str | None:
+    return int(code) if code is not None and code.isascii() and code.isdigit() else code
+
+
+def _with_table(columns: Columns, table: Categories | None) -> Columns:
     if table is None:
         return columns
-    mapping = columns.mapping.model_copy(update={"categories": table})
-    return Columns(mapping, columns.at, columns.keypoints, columns.one_hot, columns.rest)
+    mapping = columns.mapping.model_copy(update={"categories": table.values})
+    return replace(columns, mapping=mapping)
 
 
 def guess_mapping(place: str | os.PathLike[str], **options: Any) -> Mapping:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from smalti.errors import DataError
-from smalti.formats.spreadsheet.header import header_row, numeric
+from smalti.formats.spreadsheet.header import header_row, joined_names, numeric
 
 if TYPE_CHECKING:
     from smalti.storage.location import Location
@@ -63,7 +63,7 @@ def read(location: Location, header: int | None, looked_at: int, *, typed: bool)
     delimiter = mark or sniff_delimiter(data[:_HEAD_BYTES], location.suffix.lower())
     rows = head(data, delimiter, looked_at)
     found = header_row(rows) if header == -1 else header
-    titles = rows[found] if found is not None and rows else None
+    titles = joined_names(rows, found) if found is not None and rows else None
     begin = 0 if found is None else found + 1
     columns = None
     data = _ended(data)

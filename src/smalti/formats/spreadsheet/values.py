@@ -25,8 +25,19 @@ if TYPE_CHECKING:
 NONE_WORDS: Final = ("", "-", "–", "nan", "none", "null", "n/a", "na", "nil", "?", "[]", "{}")
 LOOKED_AT: Final = 2000  # rows that settle most questions
 UNIT_SLACK: Final = 1.05  # how far over 1 a normalised side may be
+MOST: Final = 0.9  # of the numbers settle what all are: the rest are slips
+SOME: Final = 0.1  # of the boxes that would leave their images are more than slips
 NUMBER: Final = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
+# Months as spreadsheets shorten them, in the languages of `header.WORDS`; 3-4 becomes "3-Apr", "04. Mrz".
+_MONTHS: Final = (
+    "jan|ene|gen|feb|fev|fév|mar|mär|mrz|mrt|apr|abr|avr|mai|may|mag|mei|maj|jun|jui|giu|jul|lug|aug|ago|aoû|aou|sep|set|oct"
+    "|okt|ott|out|nov|dec|dez|dic|déc"
+)
+_DATE: Final = (
+    rf"(?i)^(\d{{1,2}}[-./ ]+({_MONTHS})\w{{0,6}}\.?([-./ ]+\d{{2,4}})?|({_MONTHS})\w{{0,6}}\.?[-./ ]+\d{{2,4}}"
+    r"|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|\d{4}-\d\d-\d\d.*)$"
+)
 _PLAIN = f"^{NUMBER}$"
 PLAIN_OR_COMMA: Final = rf"^(?:{NUMBER}|[-+]?\d*,\d+)$"
 _OPEN, _BETWEEN, _CLOSE = r"^[\[({\s]*", r"(?:\s*[,;]\s*|\s+)", r"[\])}\s]*$"
@@ -89,6 +100,14 @@ def _mended(array: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     return values, np.flatnonzero(wrong.to_numpy(zero_copy_only=False))
 
 
+def dated(array: pa.Array) -> NDArray[np.bool_]:
+    """Which texts are dates, as spreadsheets write them to files of separated values: bool ``(n,)``."""
+    if not pa.types.is_string(array.type):
+        return np.zeros(len(array), bool)
+    found = pc.match_substring_regex(pc.utf8_trim_whitespace(array), _DATE).fill_null(False)
+    return np.asarray(found.to_numpy(zero_copy_only=False))
+
+
 @dataclass(frozen=True, slots=True)
 class BoxCells:
     """Boxes that stand in one text cell each, or several in one.
@@ -111,7 +130,7 @@ class BoxCells:
 
 
 def boxes(array: pa.Array) -> BoxCells:
-    """Read a column of boxes: ``[x, y, w, h]``, ``x;y;w;h`` with decimal commas, JSON, several of them."""
+    """Read a column of boxes: ``[x, y, w, h]``, ``x;y;w;h`` with decimal commas, two corners, JSON, several of them."""
     text = words(array)
     groups = pc.extract_regex(text, _FOUR)
     plain = groups.is_valid().to_numpy(zero_copy_only=False)
@@ -119,7 +138,7 @@ def boxes(array: pa.Array) -> BoxCells:
     sides = [np.stack([flat.field(i).cast(pa.float64()).to_numpy() for i in range(4)], axis=1)]
     rows = [np.flatnonzero(plain)]
     labels: list[str | None] = [None] * len(rows[0])
-    layouts: set[str | None] = set()
+    layouts: list[str | None] = [None] * len(rows[0])
     wrong: list[int] = []
     empty: list[int] = []
     for place in np.flatnonzero(~plain & text.is_valid().to_numpy(zero_copy_only=False)).tolist():
@@ -131,11 +150,26 @@ def boxes(array: pa.Array) -> BoxCells:
         sides.append(np.array([four for four, _, _ in found], np.float64).reshape(-1, 4))
         rows.append(np.full(len(found), place))
         labels += [label for _, label, _ in found]
-        layouts |= {layout for _, _, layout in found}
+        layouts += [layout for _, _, layout in found]
     owner, values = np.concatenate(rows), np.concatenate(sides)
     order = np.argsort(owner, kind="stable")
-    layout = layouts.pop() if len(layouts) == 1 else None
+    values, layout = _agreed(values, layouts)
     return BoxCells(owner[order], values[order], [labels[i] for i in order], layout, wrong, empty)
+
+
+def _agreed(sides: NDArray[np.float64], layouts: list[str | None]) -> tuple[NDArray[np.float64], str | None]:
+    """Boxes in one layout, where the cells say several; null: none of them says any."""
+    said = set(layouts)
+    if len(said) < 2:
+        return sides, next(iter(said), None)
+    unsaid = np.array([layout is None for layout in layouts])
+    nowhere = np.full(int(unsaid.sum()), np.nan)
+    common = layout_of(sides[unsaid], nowhere, nowhere, None)
+    for layout in said - {None, common}:
+        some = np.array([one == layout for one in layouts])
+        x, y, w, h = to_xywh(sides[some], str(layout)).T
+        sides[some] = columns([x, y, x + w, y + h] if common == "xyxy" else [x, y, w, h])
+    return sides, common
 
 
 Found = tuple["Sequence[float]", "str | None", "str | None"]  # sides, class, layout
@@ -143,7 +177,7 @@ Found = tuple["Sequence[float]", "str | None", "str | None"]  # sides, class, la
 
 def box_list(cell: str) -> list[Found] | None:
     """The boxes of one cell; null where it holds something else."""
-    value = _json(cell)
+    value = json_of(cell)
     if value is not None:
         found = _boxes_of(value)
         return found or None
@@ -156,7 +190,8 @@ def box_list(cell: str) -> list[Found] | None:
     return [(flat[i : i + 4], None, None) for i in range(0, len(flat), 4)]
 
 
-def _json(cell: str) -> Any:
+def json_of(cell: str) -> Any:
+    """A list or an object from JSON, or from what Python prints; null where it is none."""
     if cell[:1] not in {"[", "{"}:
         return None
     for text in (cell, cell.replace("'", '"').replace("(", "[").replace(")", "]")):
@@ -170,25 +205,38 @@ def _json(cell: str) -> Any:
 def _boxes_of(value: Any) -> list[Found]:
     if isinstance(value, dict):
         roles = header.roles(list(value))
-        sides = header.box_sides(roles)
         items = list(value.values())
+        label = _label(items[roles["category"]]) if "category" in roles else None
+        sides = header.box_sides(roles)
         if sides is None:
             inner = items[roles["bbox"]] if "bbox" in roles else None
-            label = items[roles["category"]] if "category" in roles else None
-            return [(four, str(label) if label else None, way) for four, _, way in _boxes_of(inner)]
-        numbers_ = [items[i] for i in sides[1]]
-        if not all(map(_is_number, numbers_)):
+            return [(four, label, way) for four, _, way in _boxes_of(inner)]
+        four = [items[i] for i in sides[1]]
+        if not all(map(_is_number, four)):
             return []
-        label = items[roles["category"]] if "category" in roles else None
-        return [(numbers_, None if label is None else str(label), sides[0])]
+        return [(_of_label_studio(four, value), label, sides[0])]
     if not isinstance(value, list):
         return []
-    if len(value) == 4 and all(map(_is_number, value)):
-        return [(value, None, None)]
+    if len(value) == 2 and all(isinstance(one, list) and len(one) == 2 for one in value):  # two corners
+        corners = [*value[0], *value[1]]
+        return [(corners, None, "xyxy")] if all(map(_is_number, corners)) else []
     if len(value) % 4 == 0 and all(map(_is_number, value)):
         return [(value[i : i + 4], None, None) for i in range(0, len(value), 4)]
     each = [_boxes_of(item) for item in value]
     return [box for boxes_ in each for box in boxes_] if all(each) else []
+
+
+def _label(value: Any) -> str | None:
+    first = value[0] if isinstance(value, list) and value else value
+    return None if first is None or first == [] else str(first)
+
+
+def _of_label_studio(sides: list[float], region: dict[str, Any]) -> list[float]:
+    """Label Studio's boxes are per cent of the image, whose size stands beside them."""
+    width, height = (region.get(f"original_{side}") for side in ("width", "height"))
+    if width is None or height is None or not (_is_number(width) and _is_number(height)):
+        return sides
+    return [side * whole / 100 for side, whole in zip(sides, (width, height) * 2, strict=True)]
 
 
 def _is_number(value: Any) -> bool:
@@ -212,19 +260,23 @@ def number_list(cell: str) -> list[float] | None:
 
 
 def units_of(sides: NDArray[np.float64]) -> str:
-    """Whether coordinates are ``pixels`` or ``normalised``: all lie between 0 and 1, and not all are whole."""
+    """Whether coordinates are ``pixels`` or ``normalised``: nearly all lie between 0 and 1, and not all are whole.
+
+    One that is mistyped does not make the others pixels.
+    """
     # Pixels show at once, and a million of them need no second look.
     for known in (sides[:LOOKED_AT], sides):
         found = known[np.isfinite(known)]
-        if len(found) and np.abs(found).max() > UNIT_SLACK:
+        inside = np.abs(found) <= UNIT_SLACK
+        if len(found) and inside.mean() < MOST:
             return "pixels"
-    return "normalised" if (found != np.round(found)).any() else "pixels"
+    return "normalised" if (found[inside] != np.round(found[inside])).any() else "pixels"
 
 
 def layout_of(
     sides: NDArray[np.float64], wide: NDArray[np.float64], high: NDArray[np.float64], named: str | None
 ) -> str:
-    """What four numbers are: ``xyxy``, ``xywh`` or ``cxcywh``.
+    """What four numbers are, nearly all of them: ``xyxy``, ``xywh`` or ``cxcywh``.
 
     Args:
         sides: ``(n, 4)``.
@@ -236,12 +288,12 @@ def layout_of(
     whole = np.isfinite(sides).all(1)
     if named in {"xyxy", "cxcywh"} or not len(a):
         return named or "xywh"
-    if named is None and ((c > a) & (d > b)).all():
+    if named is None and ((c > a) & (d > b)).mean() >= MOST:
         return "xyxy"
     right, low = wide[whole] * UNIT_SLACK, high[whole] * UNIT_SLACK
     outside = (a + c > right) | (b + d > low)
     centred = (a >= c / 2.1) & (b >= d / 2.1) & ~(a + c / 2 > right) & ~(b + d / 2 > low)
-    return "cxcywh" if outside.any() and centred.all() else "xywh"
+    return "cxcywh" if outside.mean() >= SOME and centred.mean() >= MOST else "xywh"
 
 
 def columns(found: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

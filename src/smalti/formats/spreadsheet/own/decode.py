@@ -259,10 +259,13 @@ def unescaped(cells: pa.Array) -> pa.Array:
     odd = pc.starts_with(cells, '"').fill_null(False)
     if not pc.any(odd).as_py():
         return cells
-    return pc.replace_with_mask(cells, odd, pa.array(map(_text, cells.filter(odd).to_pylist()), pa.string()))
+    return pc.replace_with_mask(
+        cells, odd, pa.array(map(unescaped_text, cells.filter(odd).to_pylist()), pa.string())
+    )
 
 
-def _text(cell: str) -> str:
+def unescaped_text(cell: str) -> str:
+    """What a cell's text says; one that is a JSON text says what that says."""
     try:
         found = json.loads(cell)
     except ValueError:

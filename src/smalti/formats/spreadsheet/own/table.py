@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +15,8 @@ from smalti.errors import DataError, listed
 from smalti.formats.spreadsheet.cells import TEXT_SUFFIXES, filled
 from smalti.formats.spreadsheet.own import keys
 from smalti.formats.spreadsheet.own.columns import KEY, Column, columns_of, kept
-from smalti.formats.spreadsheet.own.decode import unescaped
+from smalti.formats.spreadsheet.own.decode import unescaped, unescaped_text
+from smalti.formats.spreadsheet.own.text import GUARDED
 from smalti.schema.categories import Categories
 from smalti.schema.schema import Schema
 
@@ -29,7 +29,6 @@ ABOUT: Final = "smalti"  # the hidden sheet of what the table says of itself
 CATEGORIES: Final = "categories"  # the sheet of the classes
 SCHEMA: Final = "schema"  # the sheet that says what the columns are
 SCHEMA_TITLES: Final = ("column", "field", "cells")
-FORMULA: Final = r"^'+[=+\-@\t\r]"  # a text that is kept from being one by an apostrophe
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,17 @@ class Table:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def position(self, row: int, header: str | None = None) -> str:
-        """Where a cell, or a row, stands: ``sheet "train", cell F217``."""
+    def where(self, row: int) -> tuple[Sheet, int]:
+        """The sheet of a row, and its position there."""
         for sheet in self.sheets:
             if row < len(sheet):
                 break
             row -= len(sheet)
+        return sheet, row
+
+    def position(self, row: int, header: str | None = None) -> str:
+        """Where a cell, or a row, stands: ``sheet "train", cell F217``."""
+        sheet, row = self.where(row)
         if header is not None and header in sheet.header:
             return sheet.place(row, sheet.header.index(header))
         place = f"row {sheet.first + row}"
@@ -226,7 +230,7 @@ def _joined(
     for page in pages:
         key = keys.key_column(page.header)
         for place, shown in enumerate(page.header):
-            title = re.sub(FORMULA, lambda found: found[0][1:], shown) if about.guarded else shown
+            title = _title(shown, mine) if about.guarded else shown
             if place == key:
                 found.append(_texts(page, place, guarded=about.guarded))
             elif title in mine and title not in page.header[:place]:
@@ -247,6 +251,12 @@ def _joined(
     )
 
 
+def _title(shown: str, mine: set[str]) -> str:
+    """A header without what keeps it from being a formula."""
+    bare = shown[1:] if GUARDED.match(shown) else shown
+    return bare if bare in mine else unescaped_text(bare)
+
+
 def _texts(page: Sheet, column: int, *, guarded: bool) -> pa.Array:
     """A column as exact texts; null where it is blank."""
     array = page.columns[column]
@@ -255,7 +265,7 @@ def _texts(page: Sheet, column: int, *, guarded: bool) -> pa.Array:
     if not pa.types.is_string(array.type):
         return array.cast(pa.string())
     if guarded:
-        marked = pc.match_substring_regex(array, FORMULA).fill_null(False)
+        marked = pc.match_substring_regex(array, f"^{GUARDED.pattern}").fill_null(False)
         array = pc.if_else(marked, pc.utf8_slice_codeunits(array, 1), array)
     return pc.if_else(pc.equal(array, ""), None, array)
 

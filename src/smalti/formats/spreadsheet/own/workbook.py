@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from smalti._extras import require
 from smalti.formats.spreadsheet.cells import EXTRA, letters
 from smalti.formats.spreadsheet.own.columns import KEY
+from smalti.formats.spreadsheet.own.decode import unescaped
 from smalti.formats.spreadsheet.own.encode import escaped
 from smalti.formats.spreadsheet.own.table import ABOUT, CATEGORIES, SCHEMA, SCHEMA_TITLES
 from smalti.formats.spreadsheet.own.thumbnails import Thumbnails
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from smalti.schema.schema import Schema
 
 ROWS_MOST: Final = 1_048_576  # of a sheet, its header among them
+COLUMNS_MOST: Final = 16_384  # of a sheet
 PICTURE: Final = "picture"
 ONE: Final = "labels"  # the sheet where there is one for all
 NO_SPLIT: Final = "no split"
@@ -69,6 +71,7 @@ class Workbook:
         self._top = self._book.add_format({"valign": "top"})
         self._pages: dict[str, Any] = {}
         self._full: dict[str, str] = {}  # which sheet a split's rows go to now
+        self._splits: dict[str, None] = {}
         self._about = about
         self._schema = schema
         self._columns = columns
@@ -87,7 +90,7 @@ class Workbook:
 
     def add(self, table: pa.Table) -> None:
         """Add rows: a string column for each of the table's columns, and the keys."""
-        splits = self._splits(table)
+        splits = self._pages_of(table)
         for split in pc.unique(splits).to_pylist():
             own = pc.equal(splits, split) if split is not None else pc.is_null(splits)
             rows = table.filter(own)
@@ -96,11 +99,14 @@ class Workbook:
                 self._write(page, rows.slice(0, room))
                 rows = rows.slice(room)
 
-    def _splits(self, table: pa.Table) -> pa.Array:
+    def _pages_of(self, table: pa.Table) -> pa.Array:
+        """Which sheet each row goes to: its split's, or the one for all."""
         named = [column.header for column in self._columns if column.field == "split"]
-        if self._options.layout == "one" or not named:
+        if not named:
             return pa.array([ONE] * len(table))
-        return table.column(named[0]).combine_chunks()
+        splits = table.column(named[0]).combine_chunks()
+        self._splits |= dict.fromkeys(unescaped(pc.unique(splits.drop_null())).to_pylist())
+        return pa.array([ONE] * len(table)) if self._options.layout == "one" else splits
 
     def _page(self, split: str | None) -> tuple[Any, int]:
         """The sheet for a split's next rows, and how many it has room for."""
@@ -168,11 +174,12 @@ class Workbook:
         about.hide()
         text = msgspec.json.encode(self._about).decode()
         chunks = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
-        others = [column for column in self._columns if column.words and column.field not in lists]
-        columns = [chunks, *(_words(column.words or ()) for column in others)]
-        for place, column in enumerate(others, 1):
+        tables = {c.field: c.words for c in self._columns if c.words and c.field not in lists}
+        tables |= {"split": tuple(self._splits)} if self._splits else {}
+        columns = [chunks, *map(_words, tables.values())]
+        for place, (field, told) in enumerate(tables.items(), 1):
             end = letters(place)
-            lists[column.field] = f"='{ABOUT}'!${end}$1:${end}${len(column.words or ())}"
+            lists[field] = f"='{ABOUT}'!${end}$1:${end}${len(told)}"
         for number in range(max(map(len, columns))):
             for place, words in enumerate(columns):
                 if number < len(words):
@@ -184,13 +191,10 @@ class Workbook:
         """Filters, and drop-down lists for words that are known."""
         first = 1 if self._thumbnails.wanted else 0
         page.autofilter(0, 0, max(rows, 1), first + len(self._columns) - 1)
-        splits = [name for name in self._full if name != NO_SPLIT] if self._options.layout == "split" else []
         for place, column in enumerate(self._columns, first):
             source: Any = lists.get(column.field) if column.kind == "text" else None
             if column.kind == "flag":
                 source = ["TRUE", "FALSE"]
-            elif column.field == "split" and splits and sum(len(name) + 1 for name in splits) < 250:
-                source = [name for name in splits if "," not in name]
             if source:
                 rule = {"validate": "list", "source": source, "error_type": "warning"}
                 rule["error_message"] = "This word is not known yet."

@@ -17,7 +17,7 @@ from smalti.formats.spreadsheet.own import keys
 from smalti.formats.spreadsheet.own.columns import KEY, columns_of, kept, object_field
 from smalti.formats.spreadsheet.own.encode import encode
 from smalti.formats.spreadsheet.own.text import joined, text_part
-from smalti.formats.spreadsheet.own.workbook import Workbook
+from smalti.formats.spreadsheet.own.workbook import COLUMNS_MOST, Workbook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +49,12 @@ class SpreadsheetWriter(Writer[SpreadsheetOptions]):
         self.field = object_field(schema, options.field)
         self.holds = kept(schema, self.field, shapes=options.shapes == "text")
         self.columns = columns_of(self.holds, self.field)
+        if (
+            self.kind == "xlsx" and len(self.columns) + 2 > COLUMNS_MOST
+        ):  # a picture and the key stand beside them
+            raise OptionError(
+                f"found {len(self.columns):,} columns; Excel has {COLUMNS_MOST:,}, so write a .csv"
+            )
         self._sheets: dict[str, int] = {}
         self._whole: set[str] = set()
 
