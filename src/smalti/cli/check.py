@@ -58,12 +58,13 @@ def check(
                 f"--out marks one file, and {source} has {len(found.files)}; check them one by one"
             )
         write_marked(next(iter(found.files)), out, found.faults)
-    if json:
-        body = {file: [asdict(one) for one in faults] for file, faults in found.files.items()}
-        sys.stdout.write(json_module.dumps(body, indent=2, ensure_ascii=False) + "\n")
-    else:
-        sys.stdout.writelines(f"{line}\n" for line in _lines(found))
+    sys.stdout.write(_json(found) if json else "".join(f"{line}\n" for line in _lines(found)))
     raise typer.Exit(1 if found.errors else 0)
+
+
+def _json(found: Checked) -> str:
+    body = {file: [asdict(one) for one in faults] for file, faults in found.files.items()}
+    return json_module.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
 
 def _check_store(source: str) -> NoReturn:
