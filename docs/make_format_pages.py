@@ -37,7 +37,7 @@ KINDS = {  # what people ask for, by the fields that hold it
     "tracks": {"track_id"},
     "crowds": {"iscrowd"},
     "object ids": {"id"},
-    "classes of images": {"label", "tags"},
+    "classes of images": {"label", "labels", "tags"},
     "captions": {"captions"},
     "splits": {"split"},
 }

@@ -13,7 +13,7 @@ CODE = re.compile(r"[a-z*]+\.[a-z_*]+")
 ROW = re.compile(rf"^\| `({CODE.pattern})` \|", re.MULTILINE)
 # Fields, modules, files.
 NO_CODES = re.compile(
-    r"(objects|smalti|points|bitmap)\..*|.*\.(json|yaml|yml|xml|txt|ini|data|names|x|csv|jsonl|parquet)"
+    r"(objects|smalti|points|bitmap)\..*|.*\.(json|yaml|yml|xml|txt|ini|data|names|x|csv|jsonl|parquet|meta)"
 )
 
 

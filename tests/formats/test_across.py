@@ -19,7 +19,8 @@ BOXES = [
     if registry.get(name).writer and {"objects.bbox", "*"} & registry.get(name).info.keeps
 ]
 CLASSES = ["traffic light", "cat", "unused", "Ñandú"]
-SEVERAL = ("cityscapes", "coco", "cvat", "lvis", "mask_pairs", "mots", "yolo")  # formats with several cases
+# Formats with several cases.
+SEVERAL = ("cityscapes", "coco", "cvat", "lvis", "mask_pairs", "mots", "open_images", "yolo")
 CASES = [
     (GOLDEN / name, name) for name in registry.BUILT_IN if (GOLDEN / name).is_dir() and name not in SEVERAL
 ]

@@ -1,4 +1,4 @@
-"""Datumaro's reading of its own JSON: datumaro_judge.py FOLDER. Prints items and their annotations as JSON."""
+"""Datumaro's reading: datumaro_judge.py FOLDER [FORMAT]; its own JSON by default. Prints items and annotations as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from datumaro.components.annotation import AnnotationType
 from datumaro.components.dataset import Dataset
 
-found = Dataset.import_from(sys.argv[1], "datumaro")
+found = Dataset.import_from(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "datumaro")
 labels = found.categories()[AnnotationType.label]
 
 

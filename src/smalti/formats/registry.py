@@ -49,6 +49,7 @@ BUILT_IN = MappingProxyType(
         "mask_pairs": "smalti.formats.mask_pairs:FORMAT",
         "mot": "smalti.formats.mot:FORMAT",
         "mots": "smalti.formats.mots:FORMAT",
+        "open_images": "smalti.formats.open_images:FORMAT",
         "parquet": "smalti.formats.parquet:FORMAT",
         "pascal_voc": "smalti.formats.pascal_voc:FORMAT",
         "sagemaker": "smalti.formats.sagemaker:FORMAT",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
@@ -13,13 +11,13 @@ import numpy as np
 
 from smalti.errors import DataError, listed
 from smalti.formats.coco.layout import FIFTYONE, ROBOFLOW
+from smalti.formats.part_files import append, piece_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from smalti.storage.folder import Target
 
-PARTS = ".parts"
 _STEMS = MappingProxyType({"objects": "instances"})
 _SEPARATOR = 1  # the comma in front of every text; the first of a list goes without
 
@@ -72,7 +70,7 @@ def image_folder(split: str | None, layout: str) -> str:
 
 def part_name(key: FileKey, index: int, section: str) -> str:
     """The path of one part's texts, until the file is put together."""
-    return f"{PARTS}/{key.field}/{key.split or ''}/{index:08d}.{section}"
+    return piece_name(f"{key.field}/{key.split or ''}/{section}", index)
 
 
 def check_ids(key: FileKey, pieces: Sequence[Piece], name: str) -> None:
@@ -115,14 +113,14 @@ def assemble(
         for name_, value in head.items():
             file.write(f"{json.dumps(name_)}:{json.dumps(value)},\n".encode())
         file.write(b'"images":[')
-        _copy(target, file, [part_name(key, index, "images") for index, piece in pieces if piece.images])
+        _copy(target, file, [part_name(key, index, "images") for index, part in pieces if part.images])
         file.write(b"\n]")
-        if any(piece.annotations is not None for _, piece in pieces):
+        if any(part.annotations is not None for _, part in pieces):
             file.write(b',\n"annotations":[')
             _copy(
                 target,
                 file,
-                [part_name(key, index, "annotations") for index, piece in pieces if piece.annotations],
+                [part_name(key, index, "annotations") for index, part in pieces if part.annotations],
             )
             file.write(b"\n]")
         if categories is not None:
@@ -139,25 +137,11 @@ def assemble_results(target: Target, key: FileKey, name: str, pieces: Sequence[t
         _copy(
             target,
             file,
-            [part_name(key, index, "annotations") for index, piece in pieces if piece.annotations],
+            [part_name(key, index, "annotations") for index, part in pieces if part.annotations],
         )
         file.write(b"\n]\n")
 
 
 def _copy(target: Target, file: IO[bytes], names: Sequence[str]) -> None:
-    """Append texts, and remove them from where they were put by."""
-    if target.dry:
-        return
-    for number, name in enumerate(names):
-        place = target.location / name
-        with place.open() as part:
-            if not number:
-                part.seek(_SEPARATOR)
-            shutil.copyfileobj(part, file, 1 << 20)
-        Path(place.local).unlink()
-
-
-def remove_parts(target: Target) -> None:
-    """Remove the folder that the parts were in."""
-    if not target.dry:
-        shutil.rmtree((target.location / PARTS).local, ignore_errors=True)
+    """Append texts; the first goes without its comma."""
+    append(target, file, names, skip=_SEPARATOR)

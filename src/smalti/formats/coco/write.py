@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pyarrow as pa
 
 from smalti.errors import DataError, UnsafePathError
+from smalti.formats import part_files
 from smalti.formats.coco import classes, encode
 from smalti.formats.coco.files import (
     FileKey,
@@ -16,7 +17,6 @@ from smalti.formats.coco.files import (
     check_ids,
     file_name,
     image_folder,
-    remove_parts,
 )
 from smalti.formats.coco.layout import IMAGE_INFO
 from smalti.formats.coco.losses import changes, declared, taken
@@ -178,7 +178,7 @@ class CocoWriter(Writer[FamilyOptions]):
                 continue
             target.last = target.last or name
             assemble(target, key, name, self._head(key), pieces, self._categories(key))
-        remove_parts(target)
+        part_files.remove(target)
         return len(files)
 
     def _head(self, key: FileKey) -> dict[str, Any]:
