@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 
 from smalti.errors import SchemaError, listed
 
@@ -28,6 +27,8 @@ def evaluate(expression: pc.Expression, columns: dict[str, pa.Array]) -> pa.Arra
     Raises:
         SchemaError: It names a column that is not there, or compares what cannot be compared.
     """
+    import pyarrow.dataset as pads  # it loads pandas where that is installed
+
     words = {name: _words(column) for name, column in columns.items()}
     table = pa.table(words)
     try:

@@ -18,9 +18,6 @@ from mmap import ACCESS_READ, mmap
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from fsspec.core import url_to_fs
-from fsspec.registry import available_protocols
-
 from smalti.errors import DataError, MissingExtraError, OptionError, UnsafePathError
 from smalti.storage.local import list_files
 from smalti.storage.paths import safe_path
@@ -89,7 +86,7 @@ class Location:
         if not text or "\0" in text:
             raise OptionError(f"{text!r} is no path; expected a path or a URL")
         pieces = text.split("::") if isinstance(source, str) else [text]
-        chained = len(pieces) > 1 and (bool(_SCHEME.match(text)) or pieces[0] in available_protocols())
+        chained = len(pieces) > 1 and (bool(_SCHEME.match(text)) or _is_protocol(pieces[0]))
         scheme = _SCHEME.match(text) if isinstance(source, str) else None
         if not chained and (scheme is None or scheme[1] in {"file", "local"}):
             if storage_options:
@@ -157,8 +154,8 @@ class Location:
             if self.protocol in _LISTINGS and not self.before and not self.after:
                 options.setdefault("use_listings_cache", False)
             try:
-                self._found[:] = url_to_fs(
-                    self.url if not self.is_local else f"file://{self.head}", **options
+                self._found[:] = _file_system(
+                    self.url if not self.is_local else f"file://{self.head}", options
                 )
             except ImportError as error:
                 extra = _EXTRAS.get(self.protocol)
@@ -366,6 +363,21 @@ def refuse_read_only(target: Location) -> None:
 
 def _protocol(piece: str) -> str:
     return piece.partition("://")[0]
+
+
+# fsspec takes a tenth of a second to import, which paths of this machine do without.
+
+
+def _is_protocol(name: str) -> bool:
+    from fsspec.registry import available_protocols
+
+    return name in available_protocols()
+
+
+def _file_system(url: str, options: dict[str, Any]) -> tuple[AbstractFileSystem, str]:
+    from fsspec.core import url_to_fs
+
+    return url_to_fs(url, **options)
 
 
 def _join(head: str, relative: str) -> str:

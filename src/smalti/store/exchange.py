@@ -9,7 +9,6 @@ from smalti.errors import OptionError
 from smalti.formats.report import Report
 from smalti.schema import features
 from smalti.store.history import is_store
-from smalti.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,11 +20,18 @@ if TYPE_CHECKING:
     from smalti.storage.location import Location
     from smalti.store.history import Snapshot
     from smalti.store.media import Mode
+    from smalti.store.store import Store
 
 NAME = "smalti"  # of the store, where formats have theirs
 READS = ("version",)
 WRITES = ("mode", "upsert", "message", "author", "lineage", "single_writer", "base")
 _MEDIA = {"copy": "files", "link": "files", "symlink": "files"}
+
+
+def _store(place: Location, *, single_writer: bool = False) -> Store:
+    from smalti.store.store import Store  # most conversions have nothing to do with one
+
+    return Store(place, single_writer=single_writer)
 
 
 def claims(place: Location, name: str | None) -> bool:
@@ -40,14 +46,14 @@ def read(place: Location, options: dict[str, Any]) -> Dataset:
         OptionError: An option is none of a store's.
     """
     _refuse_unknown(options, READS, "read")
-    dataset = Store(place).read(**options)
+    dataset = _store(place).read(**options)
     report = Report(source=place.url, source_format=NAME, samples_read=len(dataset))
     return Dataset(dataset._source, dataset.schema, report)  # noqa: SLF001  # the same rows, with the account
 
 
 def base(dataset: Dataset, place: Location) -> Snapshot | None:
     """The version that a dataset was read from, if it was from that store."""
-    return Store(place).base(dataset)
+    return _store(place).base(dataset)
 
 
 def write(
@@ -84,7 +90,7 @@ def write(
             pass
         return
     given = dict(options)
-    store = Store(place, single_writer=bool(given.pop("single_writer", False)))
+    store = _store(place, single_writer=bool(given.pop("single_writer", False)))
     made = store.write_batches(schema, batches(), media=cast("Mode", _MEDIA.get(media, media)), **given)
     report.files = len(made.files)
     changes = made.changes

@@ -1,8 +1,7 @@
 """Numbers out of many small JSON lists at once, by numpy and Arrow on the joined text.
 
-The texts have passed a JSON parser before (https://www.rfc-editor.org/rfc/rfc8259), so their brackets balance and
-their numbers follow JSON's grammar. What is checked here is the shape: a list of numbers, or a list
-of lists of numbers.
+Texts are lists of numbers, or lists of such lists (https://www.rfc-editor.org/rfc/rfc8259). What stands between two
+commas is a number, with brackets at its ends; nothing else passes.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Raw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from smalti.formats.coco.texts import Texts
 
-_BLANKS = b" \n\t\r"
-_COMMA, _OPEN, _CLOSE = b",[]"
-_OFFSETS_END = 2**31 - 1  # of Arrow's 32-bit strings
+_BLANKS = (b" ", b"\n", b"\t", b"\r")
+_COMMA, _OPEN, _CLOSE, _BLANK = b",[] "
 PIECE = 1 << 19  # bytes of text parsed at once
 
 
@@ -50,72 +49,146 @@ def numbers_of(texts: Texts) -> Numbers | None:
     """
     ends = np.cumsum(texts.length)
     cuts = np.flatnonzero(np.diff(ends // PIECE)) + 1  # where the text goes on into the next piece
-    pieces, start = [], 0
+    values = np.empty(int(texts.length.sum()) // 2 + 1)  # a number has a symbol, and one behind it
+    pieces, start, done = [], 0, 0
     for stop in (*cuts.tolist(), len(texts)):
         some = texts.take(np.arange(start, stop))
-        read = numbers(some.joined(), len(some))
+        read = numbers(some.joined(), len(some), values[done:])
         if read is None:
             return None
         pieces.append(read)
-        start = stop
-    columns = zip(*((p.values, p.rings, p.counts, p.flat) for p in pieces), strict=True)
-    return Numbers(*map(np.concatenate, columns))
+        start, done = stop, done + len(read.values)
+    values.resize(done, refcheck=False)  # nobody else knows it yet
+    columns = zip(*((p.rings, p.counts, p.flat) for p in pieces), strict=True)
+    return Numbers(values, *map(np.concatenate, columns))
 
 
-def numbers(text: bytes | bytearray, count: int) -> Numbers | None:
+def numbers(text: bytes, count: int, out: NDArray[np.float64] | None = None) -> Numbers | None:
     """Parse texts that are all lists of numbers, or lists of such lists; null where one is not.
 
     Args:
-        text: JSON texts that a parser has accepted, with a comma behind each.
+        text: JSON texts, with a comma behind each.
         count: How many there are.
+        out: Takes the numbers, and has room for them; null: a new array.
     """
-    if any(blank in text for blank in (b" ", b"\n", b"\t", b"\r")):
-        text = text.translate(None, _BLANKS)
+    if not count:
+        none = np.zeros(0, np.int64)
+        return Numbers(np.zeros(0), none, none, np.zeros(0, np.bool_))
+    found = _read(text, count, out)
+    if found is not None or not any(blank in text for blank in _BLANKS):
+        return found
+    try:  # what blanks keep apart may not grow together
+        msgspec.json.decode(b"[" + text[:-1] + b"]", type=list[Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return _read(text.translate(None, b"".join(_BLANKS)), count, out)
+
+
+def _read(text: bytes, count: int, out: NDArray[np.float64] | None) -> Numbers | None:
+    """Parse texts without any blank but one behind a comma; null where they are not."""
     symbols = np.frombuffer(text, np.uint8)
-    commas = np.flatnonzero(symbols == _COMMA)
+    stop = np.flatnonzero(symbols == _COMMA)
+    if not len(stop) or stop[-1] != len(text) - 1:
+        return None
+    start = np.zeros(len(stop), np.int64)
+    np.add(stop[:-1], 1, out=start[1:])
+    if b", " in text:
+        start[1:] += symbols[start[1:]] == _BLANK
     marks = np.flatnonzero((symbols == _OPEN) | (symbols == _CLOSE))
     opens = symbols[marks] == _OPEN
-    depth = np.cumsum(np.where(opens, 1, -1))
-    top = opens & (depth == 1)
-    if np.count_nonzero(top) != count or depth.max(initial=0) > 2:
+    level = np.cumsum(np.where(opens, 1, -1))
+    if not len(marks) or level.min() < 0 or level.max() > 2 or level[-1]:
         return None
-    token = np.searchsorted(commas, marks)  # the token that each bracket belongs to
-    values = _values(text, commas, token)
-    if values is None:
+    token = np.searchsorted(stop, marks)  # what stands between two commas, with the brackets at its ends
+    if not _at_ends(token, opens, marks, start, stop):
         return None
-    leaf = np.flatnonzero(opens[:-1] & ~opens[1:])  # a list without lists in it
-    blank = marks[leaf + 1] == marks[leaf] + 1
-    length = np.where(blank, 0, token[leaf + 1] - token[leaf] + 1)
-    level = depth[leaf]
-    ring = ~(blank & (level == 1))  # `[]` is no ring, and `[[]]` is an empty one
-    owner = (np.cumsum(top) - 1)[leaf]
-    rings = length[ring]
-    if rings.sum() != len(values):
-        return None
-    flat = np.zeros(count, np.bool_)
-    flat[owner[ring & (level == 1)]] = True
-    return Numbers(values, rings, np.bincount(owner[ring], minlength=count), flat)
+    for depth in (1, 2):  # no token has two brackets of a kind
+        start[token[opens & (level == depth)]] += 1
+        stop[token[~opens & (level == depth - 1)]] -= 1
+    blank = token[:-1][opens[:-1] & ~opens[1:] & (marks[:-1] + 1 == marks[1:])]
+    values = _values(text, start, stop, blank, out)
+    return None if values is None else _numbers(values, marks, opens, level, token, count)
+
+
+def _at_ends(
+    token: NDArray[np.int64],
+    opens: NDArray[np.bool_],
+    marks: NDArray[np.int64],
+    start: NDArray[np.int64],
+    stop: NDArray[np.int64],
+) -> bool:
+    """Whether every bracket stands at its side of a token, alone or beside one of its kind."""
+    same = (token[1:] == token[:-1]) & (opens[1:] == opens[:-1])
+    first, second = np.concatenate([[False], same]), np.concatenate([same, [False]])
+    expected = np.where(opens, start[token] + first, stop[token] - 1 - second)
+    return bool((marks == expected).all())
 
 
 def _values(
-    text: bytes | bytearray, commas: NDArray[np.int64], token: NDArray[np.int64]
+    text: bytes,
+    start: NDArray[np.int64],
+    stop: NDArray[np.int64],
+    blank: NDArray[np.int64],
+    out: NDArray[np.float64] | None,
 ) -> NDArray[np.float64] | None:
-    """All numbers between the commas; null where a token is no finite number."""
-    bounds = np.empty(len(commas) + 2, np.int64)
-    bounds[0], bounds[1:-1], bounds[-1] = -1, commas, len(text)
-    lengths = np.diff(bounds) - 1 - np.bincount(token, minlength=len(commas) + 1)
-    lengths = lengths[lengths > 0]  # an empty list has an empty token
-    digits = text.translate(None, b"[],")
-    kind, large = (np.int32, False) if len(digits) <= _OFFSETS_END else (np.int64, True)
-    offsets = np.zeros(len(lengths) + 1, kind)
-    np.cumsum(lengths, out=offsets[1:])
-    strings = pa.LargeStringArray if large else pa.StringArray
-    words = strings.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(digits))
+    """The numbers of all tokens but those of empty lists; null where one is no finite number."""
+    places = np.empty(2 * len(start), np.int64)
+    places[::2], places[1::2] = start, stop
+    if len(blank):
+        places = np.delete(places.reshape(-1, 2), blank, axis=0).ravel()
+    return _numbers_at(text, places, out)
+
+
+def _numbers_at(
+    text: bytes, places: NDArray[np.int64], out: NDArray[np.float64] | None
+) -> NDArray[np.float64] | None:
+    """The numbers between the places 0 and 1, 2 and 3, …, of a text.
+
+    Args:
+        text: ASCII.
+        places: int64 ``(2 n,)``, never falling.
+        out: Takes the numbers, if it has room for them; null: a new array.
+
+    Returns:
+        ``(n,)``; null where one is no finite number.
+    """
+    count = len(places) // 2
+    if not count:
+        return np.zeros(0)
+    # Numbers, and what stands between them as nulls, which a cast passes over.
+    valid = pa.py_buffer(np.full(count // 4 + 1, 0b01010101, np.uint8))
+    buffers = [valid, pa.py_buffer(places), pa.py_buffer(text)]
+    pieces = pa.Array.from_buffers(pa.large_string(), 2 * count - 1, buffers, null_count=count - 1)
     try:
-        values = pc.cast(words, pa.float64()).to_numpy()
+        cast = pc.cast(pieces, pa.float64())
     except pa.ArrowInvalid:
         return None
+    values = np.empty(count) if out is None else out[:count]
+    values[:] = np.frombuffer(cast.buffers()[1], np.float64)[: 2 * count - 1 : 2]
     return values if np.isfinite(values).all() else None
+
+
+def _numbers(
+    values: NDArray[np.float64],
+    marks: NDArray[np.int64],
+    opens: NDArray[np.bool_],
+    level: NDArray[np.int64],
+    token: NDArray[np.int64],
+    count: int,
+) -> Numbers | None:
+    """The numbers with their lists, told by the brackets."""
+    top = opens & (level == 1)
+    leaf = np.flatnonzero(opens[:-1] & ~opens[1:])  # a list without lists in it
+    blank = marks[leaf + 1] == marks[leaf] + 1
+    length = np.where(blank, 0, token[leaf + 1] - token[leaf] + 1)
+    ring = ~(blank & (level[leaf] == 1))  # `[]` is no ring, and `[[]]` is an empty one
+    owner = (np.cumsum(top) - 1)[leaf]
+    rings = length[ring]
+    if np.count_nonzero(top) != count or rings.sum() != len(values):
+        return None
+    flat = np.zeros(count, np.bool_)
+    flat[owner[ring & (level[leaf] == 1)]] = True
+    return Numbers(values, rings, np.bincount(owner[ring], minlength=count), flat)
 
 
 def misfits(texts: Texts) -> list[int]:
@@ -137,13 +210,16 @@ def misfits(texts: Texts) -> list[int]:
 
 def complaint(text: bytes) -> tuple[str, str]:
     """What is wrong with one refused text: the place in it, and what was found there."""
-    value = msgspec.json.decode(text, type=list[msgspec.Raw]) if text.startswith(b"[") else None
+    try:
+        value = msgspec.json.decode(text, type=list[Raw]) if text.startswith(b"[") else None
+    except (msgspec.DecodeError, RecursionError):
+        return "", f"found {shown(text)}, which is no JSON; expected numbers"
     if value is None:
         return "", f"found {shown(text)}; expected a list of numbers"
     nested = [item for item in value if bytes(item).startswith(b"[")]
     for place, item in enumerate(value):
         if bytes(item).startswith(b"["):
-            for inner, number in enumerate(msgspec.json.decode(item, type=list[msgspec.Raw])):
+            for inner, number in enumerate(msgspec.json.decode(item, type=list[Raw])):
                 if not _is_number(number):
                     return f"[{place}][{inner}]", f"found {shown(number)}; expected a finite number"
         elif nested or not _is_number(item):
@@ -152,7 +228,7 @@ def complaint(text: bytes) -> tuple[str, str]:
     return "", f"found {shown(text)}; expected numbers"
 
 
-def _is_number(text: msgspec.Raw) -> bool:
+def _is_number(text: Raw) -> bool:
     try:
         msgspec.json.decode(text, type=float)
     except msgspec.ValidationError:
@@ -160,7 +236,7 @@ def _is_number(text: msgspec.Raw) -> bool:
     return True
 
 
-def shown(text: msgspec.Raw | bytes, limit: int = 60) -> str:
+def shown(text: Raw | bytes, limit: int = 60) -> str:
     """A JSON text for a message, cut where it is long."""
     body = bytes(text).decode(errors="replace")
     return body if len(body) <= limit else f"{body[:limit]}…"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from smalti.formats.coco.decode import Section
 
 NOTHING = ord("n")  # what a null begins with
-_COMMA = ord(",")
 
 
 @dataclass(slots=True)
@@ -52,38 +51,13 @@ class Texts:
         """Those of some rows."""
         return Texts(self.buffers, self.file[rows], self.start[rows], self.length[rows])
 
-    def joined(self) -> bytearray:
+    def joined(self) -> bytes:
         """All of them, none of which may be missing, with a comma behind each."""
-        pieces = []
-        places = np.zeros(len(self), np.int64)
-        done = 0
-        for number, buffer in enumerate(self.buffers):
-            rows = np.flatnonzero(self.file == number)
-            if not len(rows):
-                continue
-            rows = rows[np.argsort(self.start[rows], kind="stable")]
-            # An array over the file itself: every text, with the byte behind it, then the gap to the next.
-            offsets = np.empty(2 * len(rows) + 1, np.int64)
-            offsets[0:-1:2], offsets[1::2] = self.start[rows], self.start[rows] + self.length[rows] + 1
-            offsets[-1] = offsets[-2]
-            pieces.append(
-                pa.LargeBinaryArray.from_buffers(
-                    pa.large_binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), buffer]
-                )
-            )
-            places[rows] = done + 2 * np.arange(len(rows))
-            done += 2 * len(rows)
-        if not pieces:
-            return bytearray()
-        if len(pieces) > 1:
-            taken = pa.concat_arrays([p.take(pa.array(np.arange(0, len(p), 2))) for p in pieces]).take(
-                pa.array(places // 2)
-            )
-        else:
-            taken = pieces[0].take(pa.array(places))
-        text = bytearray(taken.buffers()[2])
-        np.frombuffer(text, np.uint8)[np.cumsum(self.length + 1) - 1] = _COMMA
-        return text
+        views = [memoryview(buffer) for buffer in self.buffers]
+        places = zip(
+            self.file.tolist(), self.start.tolist(), (self.start + self.length).tolist(), strict=True
+        )
+        return b",".join([*(views[file][start:stop] for file, start, stop in places), b""])
 
     def one(self, row: int) -> bytes:
         """One of them."""
