@@ -81,3 +81,48 @@ def test_plot__refusals(run: Any, tmp_path: Path) -> None:
     assert code == 1
     assert "'objects' has no tracks" in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_report__writes_one_page(run: Any, tmp_path: Path) -> None:
+    target = tmp_path / "street.html"
+    assert run("report", STREET, target, "--title", "A street", "--classes", 2) == (
+        0,
+        f"wrote {target}\n",
+        "",
+    )
+    html = target.read_text("utf-8")
+    assert "<title>A street</title>" in html
+    assert html.count('class="row"') == 2
+    code, _, err = run("report", STREET, tmp_path / "street.pdf")
+    assert (code, "written as *.html" in err) == (2, True)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_show__some_or_one(run: Any, tmp_path: Path) -> None:
+    code, out, err = run("show", STREET, "-n", 3)
+    assert (code, err) == (0, "")
+    assert "train/north/0001.jpg" in out
+    assert out.count("weather") == 3
+    _, out, _ = run("show", STREET, "--split", "val")
+    assert "val/" in out
+    assert "train/" not in out
+    _, out, _ = run("show", STREET, "north/0001.jpg")
+    assert "Sample north/0001.jpg" in out
+    assert "149.7" in out
+    sheet, one = tmp_path / "sheet.png", tmp_path / "one.jpg"
+    assert run("show", STREET, "--split", "val", "--picture", sheet) == (0, f"drew {sheet}\n", "")
+    assert run("show", STREET, "north/0001.jpg", "--picture", one)[0] == 0
+    with Image.open(sheet) as picture, Image.open(one) as drawn:
+        assert picture.width > 1000
+        assert drawn.size == (400, 300)
+
+
+def test_show__refusals(run: Any) -> None:
+    for words_, code, complaint in (
+        (("nothing.jpg",), 1, "has no sample 'nothing.jpg'"),
+        (("--split", "test"), 1, "has no sample of split 'test'"),
+        (("-n", "0"), 2, "at least one"),
+        (("--field", "labels", "--picture", "a.png"), 1, "'labels' is no field"),
+    ):
+        found, _, err = run("show", STREET, *words_)
+        assert (found, complaint in err) == (code, True), err

@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GOLDEN = Path(__file__).parent / "golden"
-FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
+FONT = FONTS / "DejaVuSans.ttf"
 REWRITE = (
     "SMALTI_REWRITE_GOLDEN"  # set: pictures are written, not compared; look at them before they are committed
 )
 
+# Letters that are the same on every machine, whatever fonts it has.
+FACE = "@font-face {{ font-family: {name}; font-weight: {weight}; src: url(data:font/ttf;base64,{body}) }}"
+FIXED = "* { font-family: fixed !important } code { font-family: fixed-code !important }"
 # Notebooks give their own ground and colour of text; these are JupyterLab's.
 SHELL = """<!doctype html><html><head><meta charset="utf-8"><style>
-@font-face {{ font-family: fixed; src: url(data:font/ttf;base64,{font}) }}
-body {{ margin: 12px; font: 13px/1.4 fixed; background: {ground}; color: {ink} }}
+{faces} body {{ margin: 12px; font: 13px/1.4 fixed; background: {ground}; color: {ink} }} code {{ font-family: fixed-code }}
 </style></head><body>{body}</body></html>"""
 
 # Elements that hang out of the window, and texts that are wider than what they stand in and neither scroll nor clip.
@@ -49,9 +53,24 @@ OVERFLOW = """() => {
 }"""
 ACTIVE = """() => [...document.querySelectorAll("*")].filter((one) =>
   ["SCRIPT", "IFRAME", "OBJECT", "EMBED", "FORM", "LINK", "BASE", "META"].includes(one.tagName)
-    && !(one.tagName === "META" && one.hasAttribute("charset"))
+    && !(one.tagName === "META" && ["charset", "name"].some((name) => one.hasAttribute(name)))
+    && !(one.tagName === "META" && one.httpEquiv === "Content-Security-Policy")
   || [...one.attributes].some((a) => a.name.startsWith("on") || /^\\s*javascript:/i.test(a.value))
 ).map((one) => one.outerHTML.slice(0, 120))"""
+
+
+@cache
+def faces() -> str:
+    """The fonts of pages, as CSS: `fixed`, and `fixed-code`."""
+    files = (("fixed", 400, "Sans"), ("fixed", 700, "Sans-Bold"), ("fixed-code", 400, "SansMono"))
+    return "".join(
+        FACE.format(
+            name=name,
+            weight=weight,
+            body=base64.b64encode((FONTS / f"DejaVu{file}.ttf").read_bytes()).decode(),
+        )
+        for name, weight, file in files
+    )
 
 
 @dataclass
@@ -116,11 +135,13 @@ def look(browser: Any) -> Iterator[Callable[..., Shown]]:
         shown.page.on("dialog", lambda dialog: (shown.events.append(dialog.message), dialog.dismiss()))
         shown.page.on("console", lambda message: shown.events.append(message.text))
         shown.page.on("pageerror", lambda error: shown.events.append(str(error)))
-        font = base64.b64encode(FONT.read_bytes()).decode()
         ground, ink = ("#111111", "#e0e0e0") if dark else ("#ffffff", "#212121")
-        shown.page.set_content(
-            html if whole else SHELL.format(font=font, ground=ground, ink=ink, body=html), wait_until="load"
+        page = (
+            html.replace("</head>", f"<style>{faces()}{FIXED}</style></head>", 1)
+            if whole
+            else SHELL.format(faces=faces(), ground=ground, ink=ink, body=html)
         )
+        shown.page.set_content(page, wait_until="load")
         shown.page.evaluate("document.fonts.ready")
         return shown
 

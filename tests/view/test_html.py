@@ -14,7 +14,7 @@ from PIL import Image
 
 import smalti as sm
 from smalti.dataset import summary
-from smalti.view import html_dataset
+from smalti.view import facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def street() -> sm.Dataset:
 
 def report() -> sm.Report:
     found = street().write("nowhere", format="yolo", task="pose", dry_run=True, on_loss="ignore")
-    found.seconds = 0
+    found.seconds, found.target = 0, "nowhere"
     return found
 
 
@@ -197,7 +197,7 @@ def test_dataset__says_what_is_in_it(look: Callable[..., Any]) -> None:
     for part in ("12 samples, 8 train, 4 val", ds.digest()[:12], "26 objects", "8 of 12 samples are shown"):
         assert part in text
     assert re.search(r"person\s+6\s+1\s+7", text)
-    assert "1 samples without any" in text
+    assert "1 sample without any" in text
     assert len(re.findall(r"<img ", ds._repr_html_())) == 8
 
 
@@ -332,13 +332,13 @@ def test_summary__of_a_condition_reads_nothing(tmp_path: Path, look: Callable[..
     assert some.summary().counted == 0
     for text in (repr(some), look(some._repr_html_()).text):
         assert "some of 60 samples" in text
-        assert "not counted: load() reads it" in text
+        assert "not counted: summary(complete=True) reads it" in text
 
 
 def test_dataset__many_classes_are_summed_up(look: Callable[..., Any]) -> None:
     ds = many(400)
     text = look(ds._repr_html_()).text
-    assert f"{30 - html_dataset.CLASSES} more classes" in text
+    assert f"{30 - facts.CLASSES} more classes" in text
     assert text.count("class ") < 30
 
 

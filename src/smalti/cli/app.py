@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from smalti.cli import check, convert, edits, formats, info, plot, store
+from smalti.cli import check, convert, edits, formats, info, plot, report, show, store
 
 app = typer.Typer(
     name="smalti",
@@ -24,6 +24,8 @@ app.command("info", context_settings=EXTRA)(info.info)
 app.command("formats")(formats.formats)
 app.command("merge-edits")(edits.merge_edits)
 app.command("plot", context_settings=EXTRA)(plot.plot)
+app.command("report", context_settings=EXTRA)(report.report)
+app.command("show", context_settings=EXTRA)(show.show)
 for verb in (store.log, store.diff, store.tag, store.restore, store.compact, store.prune, store.delta):
     app.command(verb.__name__)(verb)
 

@@ -24,19 +24,20 @@ def info(
 
     dataset = read(source, format_, media_root, on_error=on_error, **flags.parse(context.args))  # type: ignore[arg-type]  # checked there
     report = dataset.report
-    dataset = dataset.load()  # all of it is counted
+    summary = dataset.summary(complete=True)
     if not json:
-        sys.stdout.write(f"{dataset!r}\n  format {report.source_format}, digest {dataset.digest()}\n")
-        for line in str(report).splitlines()[1:]:
-            sys.stdout.write(f"{line}\n")
+        console = flags.console()
+        console.print(dataset)
+        console.print(f"format {report.source_format}, digest {summary.digest}", style="dim", highlight=False)
+        if report.repairs or report.errors:
+            console.print(report)
         return
-    summary = dataset.summary()
     facts = {
         "source": report.source,
         "format": report.source_format,
-        "digest": dataset.digest(),
-        "samples": len(dataset),
-        "splits": {name or "": count for name, count in dataset.splits.items()},
+        "digest": summary.digest,
+        "samples": summary.samples,
+        "splits": {name or "": count for name, count in summary.splits.items()},
         "objects": {
             name: labels.by_class() for name, labels in summary.labels.items() if labels.classes is not None
         },

@@ -158,15 +158,19 @@ class Dataset(Doors):
     def __repr__(self) -> str:
         return text.describe(self)
 
-    def summary(self) -> Summary:
+    def summary(self, *, complete: bool = False) -> Summary:
         """Samples by split, objects by class, size, digest, as far as they are known at a glance.
 
         Of a large store some files are counted, evenly over it, and of other scans nothing: `Summary.counted` says of
-        how many samples the numbers are. ``ds.load().summary()`` counts all.
+        how many samples the numbers are.
+
+        Args:
+            complete: Count everything and make the digest, reading what that takes, batch by batch.
         """
-        if self._summary is None:
-            self._summary = summarize(self._source, self.schema)
-        return self._summary
+        known = self._summary
+        if known is None or (complete and not (known.complete and known.digest)):
+            self._summary = summarize(self._source, self.schema, complete=complete)
+        return self._summary  # type: ignore[return-value]  # it has just been made
 
     def glance(self, n: int = 8) -> list[Sample]:
         """At most so many samples, evenly over all; of a scan with conditions or changes the first ones."""

@@ -76,6 +76,24 @@ class Doors(Shown):
         options = {"labels": labels, "boxes": boxes, "colours": colours, "media": media}
         return sheet(self, n, where, field, **options)  # type: ignore[arg-type]  # it is a dataset
 
+    def to_html(self, target: Any = None, **options: Any) -> str | None:
+        """One page about the dataset, with everything in it and no script; see `smalti.view.page.page`.
+
+        Args:
+            target: Where it is written, as a path or fsspec URL; null: the page is given back.
+            **options: ``title``, ``field``, ``class_count``, ``each``, ``fetch``.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+            SchemaError: There is no such field.
+        """
+        from smalti.view.page import page, write_page
+
+        if target is None:
+            return page(self, **options)  # type: ignore[arg-type]  # it is a dataset
+        write_page(self, target, **options)  # type: ignore[arg-type]  # it is a dataset
+        return None
+
     def localize(self, folder: Any, *, progress: bool | None = None) -> Any:
         """The same dataset with its images brought to a folder of this machine; see `smalti.store.localize`."""
         from smalti.store.localize import localize

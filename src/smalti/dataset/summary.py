@@ -1,7 +1,7 @@
 """What is in a dataset, in numbers: samples by split, objects by class and split, size, digest.
 
 Data in memory are counted as a whole. Of a large store on this machine some files are counted, evenly over it; of
-other scans nothing is, because that would read them.
+other scans nothing is, because that would read them. Asked for everything, all of it is read, batch by batch.
 """
 
 from __future__ import annotations
@@ -84,8 +84,10 @@ class Summary:
         return self.counted == self.samples
 
 
-def summarize(source: Source, schema: Schema) -> Summary:
+def summarize(source: Source, schema: Schema, *, complete: bool = False) -> Summary:
     """The numbers of a dataset; see the module for what is counted."""
+    if complete:
+        return _of_all(source, schema)
     if source.table is not None:
         found = _count(iter(source.table.to_batches()), schema)
         found.samples, found.size = source.table.num_rows, source.table.nbytes
@@ -102,12 +104,29 @@ def summarize(source: Source, schema: Schema) -> Summary:
         return found  # whoever reads it is told what is wrong; looking at a dataset does not fail
 
 
+def _of_all(source: Source, schema: Schema) -> Summary:
+    wanted = schema.project({"split", *_fields(schema)})
+    found = _count(leaves.batches(source, wanted), wanted)
+    found.samples = found.counted
+    if source.table is not None:
+        found.size = source.table.nbytes
+    elif not source.steps and source.where is None and _local(source):
+        found.size = _bytes(source.files.files)
+    whole = source.origin is not None and source.whole
+    found.digest = source.origin.digest if whole and source.origin else digest(source.batches(), schema)
+    return found
+
+
+def _bytes(paths: list[str]) -> int:
+    return sum(os.stat(path).st_size for path in paths)  # noqa: PTH116  # many of them
+
+
 def _of_files(source: Source, schema: Schema, known: Summary) -> Summary:
     paths = source.files.files
     rows = source.rows()
     wanted = schema.project({"split", *_fields(schema)})
     counted = _count(_some(leaves.batches(_spread(source, rows), wanted), COUNTED), wanted)
-    size = sum(os.stat(path).st_size for path in paths) if len(paths) <= FILES else None  # noqa: PTH116  # many of them
+    size = _bytes(paths) if len(paths) <= FILES else None
     return replace(counted, samples=rows, digest=known.digest, size=size)
 
 

@@ -75,9 +75,9 @@ def left_out(summary: Summary) -> str:
     if summary.complete:
         return ""
     if not summary.counted:
-        return "not counted: load() reads it"
+        return "not counted: summary(complete=True) reads it"
     where = f"{summary.counted:,} of {summary.samples:,} samples{splits(summary)}"
-    return f"counted in {where}, from files evenly over the whole: load() counts all"
+    return f"counted in {where}, from files evenly over the whole: summary(complete=True) counts all"
 
 
 def size(count: int) -> str:
@@ -108,7 +108,16 @@ def _labels(labels: Labels, feature: features.AnyFeature) -> str:
         text += f" of {len(labels.classes):,} classes ({shown}{more})"
     if isinstance(feature, features.Objects):
         text += f"; {', '.join(feature.names)}"
+    return "; ".join([text, *lacking(labels)])
+
+
+def lacking(labels: Labels) -> list[str]:
+    """What a label field lacks: classes, objects, annotation."""
     rest = [f"{labels.unnamed:,} without a class"] if labels.unnamed else []
-    rest += [f"{labels.empty:,} samples without objects"] if labels.empty else []
-    rest += [f"{labels.missing:,} samples not annotated"] if labels.missing else []
-    return "; ".join([text, *rest])
+    rest += [f"{_samples(labels.empty)} without any"] if labels.empty else []
+    rest += [f"{_samples(labels.missing)} not annotated"] if labels.missing else []
+    return rest
+
+
+def _samples(count: int) -> str:
+    return f"{count:,} sample{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What values lead to when they are looked at: HTML for notebooks, pictures. Each is imported when it is asked for."""
+"""What values lead to when they are looked at: HTML for notebooks, rich text, pictures; imported when asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Shown:
-    """A value that notebooks show as HTML."""
+    """A value that notebooks show as HTML, and rich's consoles in colours."""
 
     __slots__ = ()
 
@@ -17,6 +17,11 @@ class Shown:
         from smalti.view.html import html
 
         return html(self)
+
+    def __rich__(self) -> Any:
+        from smalti.view.terminal import show
+
+        return show(self)
 
 
 class Drawn(Shown):

@@ -27,6 +27,8 @@ def fact(feature: Any) -> str:
         return _classes(feature)
     if isinstance(feature, features.Image):
         return ", ".join(feature.members)
+    if isinstance(feature, features.Split):
+        return "words"
     if isinstance(feature, features.Embedding):
         return f"{feature.dim:,} numbers"
     return short(feature.arrow)

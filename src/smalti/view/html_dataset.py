@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from smalti.dataset.text import NOUNS, headline, identity, left_out
+from smalti.dataset.text import headline, identity, left_out
 from smalti.errors import SmaltiError
+from smalti.view.facts import class_table, labels_line
 from smalti.view.html_parts import Html, bar, class_name, details, dim, table, tag, title, whole, word
 from smalti.view.html_sample import reason, thumbnail
 from smalti.view.html_tables import schema_table
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from smalti.schema.features import AnyFeature
 
 THUMBNAILS = 8
-CLASSES = 12  # rows of a table of classes
-SPLITS = 6  # columns of it
 
 
 def dataset(value: Dataset) -> Html:
@@ -69,43 +68,22 @@ def _labels(
     name: str, feature: AnyFeature, labels: Labels, splits: list[str | None], codes: dict[str, int]
 ) -> Html:
     """A label field: how many objects of which class there are in which split."""
-    words = f"{labels.total:,} {NOUNS[feature.kind]}"
-    rest = [f"{labels.unnamed:,} without a class"] if labels.unnamed else []
-    rest += [f"{labels.empty:,} samples without any"] if labels.empty else []
-    rest += [f"{labels.missing:,} samples not annotated"] if labels.missing else []
-    head = tag("div", tag("code", word(name, 60)), f" {'; '.join([words, *rest])}")
+    head = tag("div", tag("code", word(name, 60)), f" {labels_line(feature, labels)}")
     if labels.classes is None:
         return tag("div", head, class_="smalti-part")
     return tag("div", head, _classes(labels, splits, codes), class_="smalti-part")
 
 
 def _classes(labels: Labels, splits: list[str | None], codes: dict[str, int]) -> Html:
-    totals = labels.by_class()
-    ranked = sorted(totals, key=lambda one: -totals[one])
-    most = max(totals.values(), default=0) or 1
-    several = splits if 1 < len(splits) <= SPLITS else []
-    columns = labels.classes or {}
-    rows = [
+    head, rows = class_table(labels, splits)
+    cells = [
         [
-            class_name(one, codes[one]),
-            *(f"{columns[one].get(split, 0):,}" for split in several),
-            f"{totals[one]:,}",
-            bar(totals[one] / most, colour(codes[one])),
+            tag("span", row.said, class_="smalti-dim")
+            if row.name is None
+            else class_name(row.name, codes[row.name]),
+            *(f"{count:,}" for count in (*row.counts, row.total)),
+            "" if row.name is None else bar(row.share, colour(codes[row.name])),
         ]
-        for one in ranked[:CLASSES]
+        for row in rows
     ]
-    if others := ranked[CLASSES:]:
-        sums = [sum(columns[one].get(split, 0) for one in others) for split in several]
-        total = sum(totals[one] for one in others)
-        least = min(totals[one] for one in others)
-        said = f"{len(others):,} more classes, each {least:,} to {totals[others[0]]:,}"
-        rows.append(
-            [
-                tag("span", said, class_="smalti-dim"),
-                *(f"{n:,}" for n in sums),
-                f"{total:,}",
-                "",
-            ]
-        )
-    head = [f"{len(totals):,} classes", *(word(split or "without split", 24) for split in several), "all", ""]
-    return table(head, rows, numbers=range(1, len(several) + 2))
+    return table([*head, ""], cells, numbers=range(1, len(head)))

@@ -135,7 +135,9 @@ def class_name(name: str, code: int) -> Html:
 
 
 def bar(share: float, rgb: Colour) -> Html:
-    """A bar of a share of its rail."""
+    """A bar of a share of its rail; none for nothing."""
+    if share <= 0:
+        return tag("div", class_="smalti-rail")
     width = f"{max(0.0, min(share, 1.0)) * 100:.1f}%"
     return tag(
         "div",

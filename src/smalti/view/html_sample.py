@@ -15,6 +15,7 @@ from smalti.view.scene import draw, fields_of
 
 if TYPE_CHECKING:
     from smalti.schema.sample import Sample
+    from smalti.view.palette import Colour
 
 LARGE = (560, 480)  # a sample's picture
 SMALL = (240, 180)  # a thumbnail, in pixels; it is shown at two thirds of that
@@ -25,13 +26,13 @@ LONGEST = 240  # characters of a field
 
 def sample(value: Sample) -> Html:
     """A sample."""
-    words = [word(value.id), *([word(value.split, 40)] if value.split else []), *_size(value)]
+    words = [word(value.id), *([word(value.split, 40)] if value.split else []), *size_of(value)]
     try:
         made = draw(value, size=LARGE, least=160, fetch=False)
         shown = picture(made, made.width, f"{word(value.id)} with its labels")
     except (SmaltiError, OSError) as error:
         shown = gone(error)
-    rows = [[tag("code", word(name, 60)), _field(item)] for name, item in _fields(value).items()]
+    rows = [[tag("code", word(name, 60)), field(item)] for name, item in fields(value).items()]
     side = tag("div", table([], rows), *_objects(value), class_="smalti-side")
     return whole(
         title("Sample", " · ".join(words)),
@@ -39,12 +40,14 @@ def sample(value: Sample) -> Html:
     )
 
 
-def _size(value: Sample) -> list[str]:
+def size_of(value: Sample) -> list[str]:
+    """Width and height, where they are known."""
     image = value.image
     return [f"{image.width:,} x {image.height:,}"] if image.width and image.height else []
 
 
-def _fields(value: Sample) -> dict[str, Any]:
+def fields(value: Sample) -> dict[str, Any]:
+    """What a sample holds, by column."""
     kept = value.image.model_dump(exclude_none=True, exclude={"width", "height", "bytes", "sha256"})
     image = ", ".join(f"{v}" if name == "path" else f"{name} {v}" for name, v in kept.items())
     given = {"image": image or None, "objects": value.objects, **value.columns}
@@ -53,7 +56,8 @@ def _fields(value: Sample) -> dict[str, Any]:
     return given
 
 
-def _field(value: Any) -> str:
+def field(value: Any) -> str:
+    """The value of a column on one line."""
     if isinstance(value, Objects):
         return object_line(value)
     if value is None:
@@ -72,9 +76,14 @@ def _field(value: Any) -> str:
 
 
 def _objects(value: Sample) -> list[Html]:
+    found = object_fields(value).items()
+    return [details(f"{word(name, 60)}: {len(item):,}", objects_table(item)) for name, item in found]
+
+
+def object_fields(value: Sample) -> dict[str, Objects]:
+    """The fields of a sample that have objects."""
     given = {"objects": value.objects, **value.columns}
-    found = {name: item for name, item in given.items() if isinstance(item, Objects) and len(item)}
-    return [details(f"{word(name, 60)}: {len(item):,}", objects_table(item)) for name, item in found.items()]
+    return {name: item for name, item in given.items() if isinstance(item, Objects) and len(item)}
 
 
 def gone(error: Exception) -> Html:
@@ -104,6 +113,17 @@ def thumbnail(value: Sample) -> tuple[Html, Exception | None]:
 
 def classes(value: Sample) -> Html:
     """The classes of a sample with their colours, the frequent ones first."""
+    found, more = named_classes(value)
+    if not found:
+        return joined([])
+    parts: list[object] = [tag("span", chip(rgb), said, class_="smalti-piece") for said, rgb in found]
+    if more:
+        parts.append(f"and {more:,} more")
+    return tag("div", *parts, class_="smalti-pieces")
+
+
+def named_classes(value: Sample) -> tuple[list[tuple[str, Colour]], int]:
+    """The most frequent classes of a sample, each with how many there are and its colour; and how many more."""
     known = fields_of(value)
     codes = class_codes(f.categories.values for f in known.values() if hasattr(f, "categories"))
     counts: Counter[str | None] = Counter()
@@ -113,13 +133,9 @@ def classes(value: Sample) -> Html:
             counts.update(item.names)
         elif feature.kind == "classification" and item:
             counts.update([item] if isinstance(item, str) else [one["category"] for one in item])
-    if not counts:
-        return joined([])
-    parts: list[object] = []
+    found = []
     for one, count in counts.most_common(NAMED):
         rgb = NO_CLASS if one is None else colour(codes.get(one, len(codes)))
-        said = f"{word(one or 'no class', 24)} {count:,}" if count > 1 else word(one or "no class", 24)
-        parts.append(tag("span", chip(rgb), said, class_="smalti-piece"))
-    if len(counts) > NAMED:
-        parts.append(f"and {len(counts) - NAMED:,} more")
-    return tag("div", *parts, class_="smalti-pieces")
+        said = word(one or "no class", 24)
+        found.append((f"{said} {count:,}" if count > 1 else said, rgb))
+    return found, max(0, len(counts) - NAMED)

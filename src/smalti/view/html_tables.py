@@ -98,7 +98,7 @@ def schema_table(value: Schema) -> Html:
         [
             tag("code", word(name, 60)),
             feature.kind,
-            word(fact(feature), 300),
+            "" if fact(feature) == short(feature.arrow) else word(fact(feature), 300),
             tag("code", short(feature.arrow)),
         ]
         for name, feature in value.columns.items()
@@ -141,12 +141,16 @@ def pairs(values: Mapping[str, Any]) -> str:
 
 def report(value: Report) -> Html:
     """An account: what was read, written, lost and mended."""
-    first, *rest = value.lines()
+    return whole(title("Report", word(value.lines()[0], 400)), *report_parts(value))
+
+
+def report_parts(value: Report) -> list[Html]:
+    """An account without its first line."""
     losses = [
         [tag("code", word(code)), word(what), count, word(why, 400), word(eg)]
         for code, what, count, why, eg in value.rows()
     ]
-    parts: list[Any] = [dim(word(line, 400)) for line in rest]
+    parts: list[Html] = [dim(word(line, 400)) for line in value.lines()[1:]]
     if losses:
         parts.append(table(["code", "field", "count", "why", "example"], losses[:LOSSES], numbers=[2]))
     if len(losses) > LOSSES:
@@ -154,9 +158,6 @@ def report(value: Report) -> Html:
     if value.errors:
         shown = [tag("div", word(message, 400)) for message in value.errors[:ERRORS]]
         more = value.error_count - len(shown)
-        parts.append(
-            details(
-                f"{value.error_count:,} faulty places", *shown, dim(f"and {more:,} more") if more > 0 else ""
-            )
-        )
-    return whole(title("Report", word(first, 400)), *parts)
+        rest = dim(f"and {more:,} more") if more > 0 else ""
+        parts.append(details(f"{value.error_count:,} faulty places", *shown, rest))
+    return parts

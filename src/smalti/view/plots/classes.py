@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from smalti.view.plots.counting import Ints
 
 DENSE = 256  # classes whose pairs are all counted; of more, the most frequent ones
-ROWS = 4096  # samples whose pairs are counted at once
+PAIRS = 4_000_000  # that are counted at once
 
 
 class ClassColumn:
@@ -160,7 +160,7 @@ def _bars(ax: Axes, matrix: Ints, splits: Sequence[str]) -> None:
         left += cells
     for y, value in enumerate(left):
         ax.annotate(style.number(value), (value, y), (3, 0), textcoords="offset points", va="center",
-                    fontsize=7.5, color=style.MUTED)  # fmt: skip
+                    fontsize=7.5, color=style.MUTED, in_layout=False)  # fmt: skip
     ax.set_xlim(0, max(left.max(), 1) * 1.1)
 
 
@@ -174,7 +174,7 @@ def _dots(ax: Axes, matrix: Ints, splits: Sequence[str]) -> None:
         ax.scatter(cells[there], rows[there], s=24, color=colour, label=name, zorder=2, linewidths=0)
     for y, value in enumerate(most):
         ax.annotate(style.number(matrix[:, y].sum()), (max(value, least), y), (6, 0), textcoords="offset points",
-                    va="center", fontsize=7.5, color=style.MUTED)  # fmt: skip
+                    va="center", fontsize=7.5, color=style.MUTED, in_layout=False)  # fmt: skip
     ax.set_xlim(least, most.max() * (most.max() / least) ** 0.1)
 
 
@@ -200,11 +200,38 @@ class Pairs:
         rows, codes = self.column.codes(batch)
         places = self._place[codes]
         rows, places = rows[places >= 0], places[places >= 0]
-        for start in range(0, len(batch), ROWS):
-            low, high = np.searchsorted(rows, (start, start + ROWS))
-            there = np.zeros((min(ROWS, len(batch) - start), len(self.codes)), np.float32)
-            there[rows[low:high] - start, places[low:high]] = 1
-            self.matrix += (there.T @ there).astype(np.int64)  # float32 is exact for so few samples
+        # Each class of a sample once, by sample; then every class of a sample beside every other.
+        cells = np.unique(rows * len(self.codes) + places)
+        rows, places = np.divmod(cells, len(self.codes))
+        held = np.bincount(rows, minlength=len(batch))
+        for start, stop in _spans(held):
+            low, high = np.searchsorted(rows, (start, stop))
+            self._count(places[low:high], held[start:stop])
+
+    def _count(self, places: Ints, held: Ints) -> None:
+        """Count the pairs of some samples.
+
+        Args:
+            places: Their classes, sample by sample.
+            held: How many of them each sample has.
+        """
+        first = np.repeat(np.cumsum(held) - held, held)  # where the sample of each begins
+        others = np.repeat(held, held)
+        one = np.repeat(places, others)
+        step = np.arange(len(one)) - np.repeat(np.cumsum(others) - others, others)
+        other = places[np.repeat(first, others) + step]
+        size = len(self.codes)
+        self.matrix += np.bincount(one * size + other, minlength=size * size).reshape(size, size)
+
+
+def _spans(held: Ints) -> list[tuple[int, int]]:
+    """Stretches of samples that have some millions of pairs at the most."""
+    if not len(held):
+        return []
+    ends = np.cumsum(held**2)
+    cuts = np.searchsorted(ends, np.arange(PAIRS, ends[-1] + PAIRS, PAIRS)) + 1
+    stops = np.unique(np.minimum(cuts, len(held))).tolist()
+    return list(zip([0, *stops], stops, strict=False))
 
 
 def frequent(balance: Balance) -> Ints:

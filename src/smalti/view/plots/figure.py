@@ -11,7 +11,12 @@ class Plot(Figure):
     """A matplotlib figure like any other.
 
     Notebooks show figures once pyplot has been imported; this one they show without it.
+
+    Attributes:
+        empty: It says that there is nothing to show.
     """
+
+    empty = False
 
     def _repr_png_(self) -> bytes:
         return render(self, "png")

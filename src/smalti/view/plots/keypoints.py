@@ -49,18 +49,16 @@ class Visibility:
         if len(self.fields) > 1:
             codes = counting.class_codes(objects.field("category"))
             classes = np.where(codes < 0, len(self.counts) - 1, codes)
-        place = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
-        seen = (
-            pc.fill_null(points.flatten().field("visibility"), 3)
-            .to_numpy(zero_copy_only=False)
-            .astype(np.int64)
-        )
-        kept = (place < LONGEST) & (seen >= 0) & (seen <= 3)
+        first = np.cumsum(length) - length
+        states = pc.fill_null(points.flatten().field("visibility"), 3).to_numpy(zero_copy_only=False)
+        seen = np.where((states >= 0) & (states <= 3), states, 4)
         wide = max(self.counts.shape[1], int(min(length.max(initial=0), LONGEST)))
-        cells = (np.repeat(classes, length)[kept] * wide + place[kept]) * 4 + seen[kept]
-        shape = (len(self.counts), wide, 4)
-        found = np.bincount(cells, minlength=shape[0] * wide * 4).reshape(shape)
-        found[:, : self.counts.shape[1]] += self.counts
+        found = np.zeros((len(self.counts), wide, 4), np.int64)
+        found[:, : self.counts.shape[1]] = self.counts
+        for place in range(min(int(length.max(initial=0)), LONGEST)):
+            has = slice(None) if length.min() > place else np.flatnonzero(length > place)
+            cells = classes[has] * 5 + seen[first[has] + place]
+            found[:, place] += np.bincount(cells, minlength=5 * len(found)).reshape(-1, 5)[:, :4]
         self.counts = found
 
     def names(self, code: int, points: int) -> list[str]:

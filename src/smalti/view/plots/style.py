@@ -139,6 +139,7 @@ def nothing(title: str, why: str) -> Figure:
     drawn, (ax,) = figure(title, (8.0, 2.0))
     ax.set_axis_off()
     ax.text(0.5, 0.5, why, ha="center", va="center", color=MUTED, fontsize=10)
+    drawn.empty = True  # type: ignore[attr-defined]  # it is a Plot
     return drawn
 
 
