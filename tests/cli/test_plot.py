@@ -64,7 +64,7 @@ def test_plot__losses_of_a_conversion(run: Any, tmp_path: Path) -> None:
     target = tmp_path / "losses.svg"
     code, _, err = run("plot", "losses", STREET, target, "--to", "yolo", "--task", "detect")
     assert (code, err) == (0, "")
-    assert {"What does not come through: coco to yolo", "crowd.skipped   objects"} <= words(target)
+    assert {"What does not come through: coco to yolo", "1  crowd.skipped"} <= words(target)
     assert list(tmp_path.iterdir()) == [target]
 
 

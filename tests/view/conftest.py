@@ -154,12 +154,20 @@ def look(browser: Any) -> Iterator[Callable[..., Shown]]:
 def golden(tmp_path: Path) -> Callable[..., None]:
     """Compare a picture with that of the name below tests/view/golden."""
 
-    def compare(picture: Image.Image, name: str, *, tolerance: float, worst: float, slack: int = 0) -> None:
+    def compare(
+        picture: Image.Image,
+        name: str,
+        *,
+        tolerance: float,
+        worst: float,
+        slack: int = 0,
+        folder: Path = GOLDEN,
+    ) -> None:
         """Means of 4 x 4 pixels differ by `worst` of 255 at most, by `tolerance` on average; sides by `slack`."""
-        place = GOLDEN / f"{name}.png"
+        place = folder / (name if "." in name else f"{name}.png")
         if os.environ.get(REWRITE):
             place.parent.mkdir(exist_ok=True)
-            picture.save(place, optimize=True)
+            picture.save(place, optimize=True, quality=88)
             return
         picture.save(tmp_path / place.name)
         hint = f"see {tmp_path / place.name}; {REWRITE}=1 writes it"

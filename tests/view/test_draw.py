@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,6 +86,14 @@ def test_masks__are_drawn_exactly() -> None:
     mask = ring_mask()
     drawn = sample([{"category": "car", "mask": coded(mask)}]).draw(labels=False)
     assert (changed(drawn) == mask).all()
+
+
+def test_masks__of_single_pixels_keep_their_colour() -> None:
+    mask = ring_mask()
+    drawn = sample([{"category": "car", "mask": coded(mask)}]).draw(labels=False)
+    assert drawn.getpixel((5, 5)) == colour(1)
+    assert drawn.getpixel((239, 130)) == colour(1)
+    assert drawn.getpixel((120 + 59, 80)) != colour(1), "a dark edge"
 
 
 def test_masks__of_random_pixels_are_drawn_exactly() -> None:
@@ -361,8 +370,8 @@ def test_label_images__each_class_by_its_id() -> None:
         features.Mask(categories=CLASSES), {"path": None, "bytes": label_image(numbers)}
     ).draw(labels=False)
     assert (changed(drawn) == np.isin(numbers, (7, 9))).all()
-    assert drawn.getpixel((30, 50)) == colour(1)
-    assert drawn.getpixel((120, 120)) == colour(2)
+    assert drawn.getpixel((31, 50)) == colour(1)
+    assert drawn.getpixel((121, 120)) == colour(2)
 
 
 def test_panoptic__segments_by_their_colours() -> None:
@@ -376,7 +385,7 @@ def test_panoptic__segments_by_their_colours() -> None:
     value = {"path": None, "bytes": label_image(numbers), "segments": codes[0].as_py()}
     drawn = with_column(features.Panoptic(categories=CLASSES), value).draw(labels=False)
     assert (changed(drawn) == numbers.any(axis=2)).all()
-    assert drawn.getpixel((30, 50)) == colour(0)
+    assert drawn.getpixel((31, 50)) == colour(0)
 
 
 @pytest.mark.parametrize("body", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
@@ -394,6 +403,87 @@ def test_broken__masks_are_refused() -> None:
         sample([{"category": "car", "mask": {"height": 10**6, "width": 10**6, "counts": b"0"}}]).draw()
 
 
+def test_ellipses__as_formats_keep_them() -> None:
+    cvat = {"category": "car", "ellipse": '{"cx": 120, "cy": 80, "rx": 80, "ry": 30}'}
+    turned_ = {"category": "car", "ellipse": '{"cx": 120, "cy": 80, "rx": 70, "ry": 20, "rotation": 90}'}
+    datumaro = {"category": "car", "bbox": [40, 50, 160, 60], "ellipse": "[40, 50, 200, 110]"}
+    rows, columns = np.indices((SIZE[1], SIZE[0])) + 0.5
+    flat = ((columns - 120) / 80) ** 2 + ((rows - 80) / 30) ** 2
+    for given in (cvat, datumaro):
+        found = changed(with_shape(given).draw(labels=False))
+        assert found[flat < 0.8].all()
+        assert not found[flat > 1.35].any()
+    upright = changed(with_shape(turned_).draw(labels=False))
+    assert upright[15:145, 120].all()
+    assert not upright[80, :95].any()
+
+
+def with_shape(item: dict[str, Any]) -> sm.Sample:
+    """An object whose attributes are JSON, as readers keep shapes that no member is."""
+    names = [name for name in item if name in {"ellipse", "cuboid", "cuboid_2d"}]
+    feature = features.Objects(
+        categories=CLASSES,
+        members=("category", "bbox", "box3d"),
+        attributes={name: features.Json() for name in names},
+    )
+    found = sm.Objects.from_list([item], feature)
+    return sm.Sample(id="a", image={"width": SIZE[0], "height": SIZE[1], "bytes": grey()}, objects=found)
+
+
+CUBOID = {"tl1": (40, 60), "bl1": (40, 130), "tr1": (130, 60), "br1": (130, 130)}
+BACK = {"tl": (90, 20), "bl": (90, 90), "tr": (180, 20), "br": (180, 90)}
+
+
+@pytest.mark.parametrize("kind", ["cvat", "mirrored", "datumaro"])
+def test_cuboids__faces_and_the_edges_between_them(kind: str) -> None:
+    back = {f"{corner}2": BACK[corner] for corner in BACK}
+    if kind == "mirrored":  # as CVAT writes them
+        back = {f"{c}2": BACK[c.translate(str.maketrans("lr", "rl"))] for c in BACK}
+    corners = {**CUBOID, **back}
+    numbers = {
+        f"{axis}{name}": place for name, at in corners.items() for axis, place in zip("xy", at, strict=True)
+    }
+    ring = ["tl1", "tr1", "br1", "bl1", "tl2", "tr2", "br2", "bl2"]
+    item: dict[str, Any] = {"category": "car"}
+    if kind == "datumaro":
+        item["cuboid_2d"] = json.dumps([list(corners[name]) for name in ring])
+    else:
+        item["cuboid"] = json.dumps(numbers)
+    found = changed(with_shape(item).draw(labels=False))
+    for x, y in ((85, 60), (40, 95), (135, 20), (180, 55), (65, 40), (155, 40), (155, 110), (65, 110)):
+        assert found[y - 2 : y + 3, x - 2 : x + 3].any(), (x, y)
+    assert not found[:, 190:].any()
+    assert not found[70:85, 50:80].any(), "no line crosses a face"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "{",
+        "[1, 2]",
+        '{"cx": 1}',
+        '{"cx": "a", "cy": 1, "rx": 1, "ry": 1}',
+        "[true, 1, 2, 3]",
+        "[" * 5000,
+    ],
+)
+def test_shapes__that_are_none_are_said_not_to_be_drawn(text: str) -> None:
+    given = with_shape({"category": "car", "ellipse": text})
+    assert not changed(given.draw(labels=False)).any()
+    assert given.draw().height > SIZE[1]
+
+
+def test_placeless__objects_are_said_not_to_be_drawn() -> None:
+    space = {"x": 1.0, "y": 1, "z": 9, "height": 2, "width": 2, "length": 4, "rotation_y": 0}
+    alone = with_shape({"category": "car", "box3d": space})
+    assert alone.draw(labels=False).size == SIZE
+    assert alone.draw().height > SIZE[1]
+    both = with_shape({"category": "car", "bbox": [10, 10, 60, 60], "box3d": space})
+    assert both.draw().size == SIZE
+
+
 def everything() -> dict[str, sm.Sample]:
     """A sample for each type of label."""
     square, hole = [30, 30, 140, 20, 150, 120, 40, 130], [70, 55, 110, 50, 112, 90, 72, 95]
@@ -409,7 +499,43 @@ def everything() -> dict[str, sm.Sample]:
     numbers = np.zeros((SIZE[1], SIZE[0]))
     numbers[20:80, 30:120] = 7
     numbers[70:150, 130:220] = 9
+    shapes = sm.Objects.from_list(
+        [
+            {"category": "car", "ellipse": '{"cx": 70, "cy": 80, "rx": 50, "ry": 25, "rotation": 30}'},
+            {
+                "category": "tree",
+                "cuboid_2d": "[[140,60],[190,60],[190,130],[140,130],[170,30],[220,30],[220,100],[170,100]]",
+            },
+        ],
+        features.Objects(
+            categories=CLASSES,
+            members=("category",),
+            attributes={"ellipse": features.Json(), "cuboid_2d": features.Json()},
+        ),
+    )
+    stuff = [
+        {"id": 7, "category": "car", "bbox": None, "area": None, "iscrowd": False},
+        {"id": 9, "category": "person", "bbox": None, "area": None, "iscrowd": True},
+    ]
+    shown, upright = turned(6)
+    lying = sample(
+        [
+            {"category": "car", "bbox": [10, 80, 20, 30]},
+            {"category": "tree", "polygons": [[40, 20, 70, 30, 50, 60]]},
+        ],
+        (upright.height, upright.width),
+        shown,
+    )
     return {
+        "exif": lying,
+        "figures": sm.Sample(
+            id="a", image={"width": SIZE[0], "height": SIZE[1], "bytes": body}, objects=shapes
+        ),
+        "panoptic": with_column(
+            features.Panoptic(categories=CLASSES),
+            {"path": None, "bytes": label_image(numbers), "segments": stuff},
+            body,
+        ),
         "boxes": sample(
             [
                 {"category": "car", "bbox": [0, 0, 240, 160]},

@@ -53,7 +53,7 @@ def test_values__each_has_its_form() -> None:
     assert "left_hand" in printed(ds.categories)
     assert "7 columns" in printed(ds.schema)
     assert "149.7, 75.5" in printed(sample.objects)
-    text = printed(sample)
+    text = printed(sample, width=220)
     for part in ("north/0001.jpg · train · 400 x 300", "light day", "2 rings, 30 points"):
         assert part in " ".join(text.split()), part
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from smalti.errors import DataError
 from smalti.geometry import rle
+from smalti.schema import features
+from smalti.view import figures
 from smalti.view.palette import Colour, colour
 from smalti.view.picture import PIXELS_MOST
 from smalti.view.text import one_line
@@ -158,6 +160,8 @@ class _Columns:
         self.crowds = self._members("iscrowd")
         self.quads = self._members("quad")
         self.polylines = self._members("polyline")
+        self.areas = self._figures(figures.AREAS)
+        self.frames = self._figures(figures.LINES)
         has = objects.feature.members
         self.polygons = objects.polygons if "polygons" in has else [None] * len(objects)
         self.keypoints = objects.keypoints if "keypoints" in has else [None] * len(objects)
@@ -167,6 +171,15 @@ class _Columns:
     def _members(self, name: str) -> list[Any]:
         has = name in self.objects.feature.members
         return self.objects.arrow(name).to_pylist() if has else [None] * len(self.objects)
+
+    def _figures(self, kinds: Mapping[str, Any]) -> list[list[Any]]:
+        """For each object the lines of the attributes that are shapes."""
+        found: list[list[Any]] = [[] for _ in range(len(self.objects))]
+        for name, make in kinds.items():
+            if isinstance(self.objects.feature.attributes.get(name), features.Json):
+                for lines, text in zip(found, self.objects.arrow(name).to_pylist(), strict=True):
+                    lines.extend(figures.of(make, text))
+        return found
 
     def _boxes(self) -> list[tuple[float, float, float, float] | None]:
         if "bbox" not in self.objects.feature.members:
@@ -198,7 +211,9 @@ class _Columns:
             found["mask"] = self.masks[index]
         elif self.polygons[index]:
             found["rings"] = [self._points(ring) for ring in self.polygons[index] or () if len(ring)]
-        lines = []
+        elif self.areas[index]:
+            found["rings"] = [self._points(ring) for ring in self.areas[index]]
+        lines = [self._points(line) for line in self.frames[index]]
         if self.quads[index]:
             quad = self._points(self.quads[index])
             lines.append(np.concatenate([quad, quad[:1]]))

@@ -97,7 +97,7 @@ def contact_sheet(
         x, y = gap + column * (cell[0] + gap), gap + line * (cell[1] + foot + gap)
         large = image.width > cell[0] or image.height > cell[1]
         shown = ImageOps.contain(image, cell) if large else image
-        sheet.paste(shown, (x + (cell[0] - shown.width) // 2, y + (cell[1] - shown.height) // 2))
+        sheet.paste(shown, (x, y + cell[1] - shown.height))
         words = _tail(readable(one_line(caption, 200), face), cell[0], font(12))
         pen.text((x, y + cell[1] + 5), words, fill=TEXT, font=face)
     return sheet

@@ -93,6 +93,8 @@ def draw(
     lines = label_fields.lines(sample, {name: known[name] for name in told}) if labels else []
     if labels and not beside and len(objects) > 1:
         lines.insert(0, _legend(objects))
+    if labels and (hidden := sum(mark.bounds is None for name in objects for mark in layers[name])):
+        lines.append(f"not drawn: {_placeless(sample, objects, hidden)}")
     return below(made, lines, text_size(made.size)) if lines else made
 
 
@@ -131,6 +133,13 @@ def _layer(
     if isinstance(feature, features.Objects):
         return marks(value, picture, look)
     return label_fields.marks(value, feature, picture, look, root, sample.id)
+
+
+def _placeless(sample: Sample, fields: Sequence[str], count: int) -> str:
+    """What objects without a place on the picture are."""
+    space = any("box3d" in getattr(sample[name], "feature", features.Objects()).members for name in fields)
+    what = "with a box in space alone" if space else "without a place on the picture"
+    return f"{count:,} object{'' if count == 1 else 's'} {what}"
 
 
 def _legend(fields: Sequence[str]) -> str:

@@ -115,13 +115,13 @@ def fill(image: Image, rings: Sequence[Points], rgb: Colour, opacity: int = FILL
 
 
 def stain(image: Image, mask: NDArray[np.bool_], rgb: Colour, rim: int, opacity: int = FILL) -> None:
-    """Colour exactly the pixels of a mask, its rim in full.
+    """Colour exactly the pixels of a mask, its rim in full within a thin dark edge.
 
     Args:
         image: In RGB; it is changed.
         mask: ``(height, width)`` of the picture.
         rgb: The colour.
-        rim: Pixels inwards from the mask's edge, or the picture's, that are opaque.
+        rim: Pixels inwards from the edge that are opaque.
         opacity: Of the other pixels, of 255.
     """
     from PIL import Image as PilImage
@@ -131,13 +131,28 @@ def stain(image: Image, mask: NDArray[np.bool_], rgb: Colour, rim: int, opacity:
         return
     left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
     part = mask[top:bottom, left:right]
-    inner = part
+    core = inner = _eroded(part)
     for _ in range(rim):
-        padded = np.pad(inner, 1)
-        inner = inner & padded[2:, 1:-1] & padded[:-2, 1:-1] & padded[1:-1, 2:] & padded[1:-1, :-2]
-    coat = np.where(inner, opacity, 255).astype(np.uint8) * part
+        inner = _eroded(inner)
     room = (int(left), int(top), int(right), int(bottom))
+    coat = np.where(inner, opacity, 255).astype(np.uint8) * part
     image.paste(rgb, room, PilImage.fromarray(coat))
+    # What has nothing within keeps its colour: lines of a pixel or two would be all edge.
+    near = ~_eroded(np.pad(~core, 1, constant_values=True))[1:-1, 1:-1]
+    edge = part & ~core & near
+    image.paste((0, 0, 0), room, PilImage.fromarray(edge.astype(np.uint8) * CASING))
+
+
+def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of a mask whose four neighbours are in it too; beyond its border nothing is."""
+    out = mask.copy()
+    out[1:] &= mask[:-1]
+    out[:-1] &= mask[1:]
+    out[:, 1:] &= mask[:, :-1]
+    out[:, :-1] &= mask[:, 1:]
+    out[[0, -1]] = False
+    out[:, [0, -1]] = False
+    return out
 
 
 def frame(image: Image, box: tuple[float, float, float, float], rgb: Colour, width: float) -> None:

@@ -32,8 +32,11 @@ def rows(report: Report) -> list[tuple[str, Loss]]:
 def draw_losses(report: Report, *, top: int = 40) -> Figure:
     """A bar for each kind of loss, as long as it is frequent."""
     read = report.target_format is None
-    ways = " to ".join(style.label(name) for name in (report.source_format, report.target_format) if name)
-    title = ("What reading mended" if read else "What does not come through") + (f": {ways}" if ways else "")
+    title = "What reading mended" if read else "What does not come through"
+    if report.source_format is not None:
+        title += f": {style.label(report.source_format)}"
+    if report.target_format is not None:
+        title += f" to {style.label(report.target_format)}"
     every = rows(report)
     if not every:
         return style.nothing(
@@ -50,11 +53,12 @@ def draw_losses(report: Report, *, top: int = 40) -> Figure:
             ax.barh(
                 places, [max(counts[place], floor) for place in places], height=0.68, color=colour, label=name
             )
-    for place, value in enumerate(counts):
-        ax.annotate(style.number(value), (max(value, floor), place), (3, 0), textcoords="offset points",
-                    va="center", fontsize=8, color=style.MUTED)  # fmt: skip
-    style.names_axis(ax, [f"{loss.code}   {style.label(loss.field, 34)}" for _, loss in shown])
-    ax.set_xlim(floor, max(1, *counts) * (2.2 if log else 1.12))
+    for place, (_, loss) in enumerate(shown):
+        value = loss.count or 0
+        ax.annotate(f"{style.number(value)}  {loss.code}", (max(value, floor), place), (4, 0),
+                    textcoords="offset points", va="center", fontsize=8, color=style.MUTED)  # fmt: skip
+    style.names_axis(ax, [style.label(loss.field, 34) for _, loss in shown])
+    ax.set_xlim(floor, max(1, *counts) * (6 if log else 1.32))
     style.legend(ax, 5)
     hidden = f", and {len(every) - top:,} more" if len(every) > top else ""
     verb = "would be written" if report.dry_run else "written"
