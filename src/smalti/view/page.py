@@ -87,7 +87,7 @@ def page(
         *samples,
         *_section("Columns", [html_tables.schema_table(dataset.schema)]),
         *_section("Reading", _reading(dataset)),
-        tag("footer", f"smalti {_version()} · digest {summary.digest}"),
+        tag("footer", f"made by smalti · digest {summary.digest}"),
     ]
     return _document(name, tag("main", *parts, class_="smalti"))
 
@@ -221,9 +221,3 @@ def _reading(dataset: Dataset) -> list[Html]:
     """What reading it mended and left out."""
     report = dataset.report
     return [] if report is None or not (report.repairs or report.errors) else html_tables.report_parts(report)
-
-
-def _version() -> str:
-    from smalti import __version__
-
-    return __version__

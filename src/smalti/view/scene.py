@@ -89,12 +89,7 @@ def draw(
         made = row([heading(draw_marks(picture.image, found), name) for name, found in layers.items()])
     else:
         made = draw_marks(picture.image, [mark for found in layers.values() for mark in found])
-    told = [name for name in chosen if isinstance(known[name], TOLD)]
-    lines = label_fields.lines(sample, {name: known[name] for name in told}) if labels else []
-    if labels and not beside and len(objects) > 1:
-        lines.insert(0, _legend(objects))
-    if labels and (hidden := sum(mark.bounds is None for name in objects for mark in layers[name])):
-        lines.append(f"not drawn: {_placeless(sample, objects, hidden)}")
+    lines = _said(sample, {name: known[name] for name in chosen}, layers, beside=beside) if labels else []
     return below(made, lines, text_size(made.size)) if lines else made
 
 
@@ -133,6 +128,20 @@ def _layer(
     if isinstance(feature, features.Objects):
         return marks(value, picture, look)
     return label_fields.marks(value, feature, picture, look, root, sample.id)
+
+
+def _said(
+    sample: Sample, fields: Mapping[str, AnyFeature], layers: Mapping[str, Sequence[Mark]], *, beside: bool
+) -> list[str]:
+    """What stands below a picture: classes and texts of the sample, what the lines mean, what has no place."""
+    objects = [name for name, feature in fields.items() if isinstance(feature, features.Objects)]
+    told = {name: feature for name, feature in fields.items() if isinstance(feature, TOLD)}
+    lines = label_fields.lines(sample, told)
+    if not beside and len(objects) > 1:
+        lines.insert(0, _legend(objects))
+    if hidden := sum(mark.bounds is None for name in objects for mark in layers[name]):
+        lines.append(f"not drawn: {_placeless(sample, objects, hidden)}")
+    return lines
 
 
 def _placeless(sample: Sample, fields: Sequence[str], count: int) -> str:
