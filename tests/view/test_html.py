@@ -35,17 +35,39 @@ HOSTILE = [
     "w" * 300,
 ]
 
-# What JupyterLab says of tables and pictures within an output (packages/rendermime/style/base.css).
-JUPYTER = """<style>
-.jp-RenderedHTMLCommon table{border-collapse:collapse;border-spacing:0;border:none;color:#212121;font-size:12px;
-table-layout:fixed;margin-left:auto;margin-bottom:1em;margin-right:auto}
-.jp-RenderedHTMLCommon td,.jp-RenderedHTMLCommon th,.jp-RenderedHTMLCommon tr{vertical-align:middle;padding:0.5em;
-line-height:normal;white-space:normal;max-width:none;border:none}
-.jp-RenderedHTMLCommon:not(.jp-RenderedMarkdown) td,.jp-RenderedHTMLCommon:not(.jp-RenderedMarkdown) th{text-align:right}
-.jp-RenderedHTMLCommon tbody tr:nth-child(odd){background:#f5f5f5}
-.jp-RenderedHTMLCommon img{max-width:100%;height:auto}
-.jp-RenderedHTMLCommon code{background-color:#eee;padding:1px 5px}
-</style><div class="jp-RenderedHTMLCommon">{}</div>"""
+# What notebooks say of tables, pictures and code within an output, as far as it could reach ours.
+NOTEBOOKS = {
+    # packages/rendermime/style/base.css of JupyterLab
+    "jupyter": """<style>
+.nb table{border-collapse:collapse;border-spacing:0;border:none;color:#212121;font-size:12px;table-layout:fixed;
+margin-left:auto;margin-bottom:1em;margin-right:auto}
+.nb td,.nb th,.nb tr{vertical-align:middle;padding:0.5em;line-height:normal;white-space:normal;max-width:none;border:none}
+.nb:not(.markdown) td,.nb:not(.markdown) th{text-align:right}
+.nb tbody tr:nth-child(odd){background:#f5f5f5}
+.nb img{max-width:100%;height:auto}
+.nb code{background-color:#eee;padding:1px 5px}</style>""",
+    # notebook/browser/view/renderers/backLayerWebView.ts of VS Code
+    "vscode": """<style>
+table,thead,tr,th,td,tbody{border:none !important;border-color:transparent;border-spacing:0;border-collapse:collapse}
+table{width:100%} table,th,tr{text-align:left !important}
+thead{font-weight:bold;background-color:rgba(130,130,130,0.16)} th,td{padding:4px 8px}
+tr:nth-child(even){background-color:rgba(130,130,130,0.08)} tbody th{font-weight:normal}</style>""",
+    # frontend/src/css of marimo, and the base of Tailwind that it builds on
+    "marimo": """<style>
+*,::before,::after{box-sizing:border-box;border:0 solid} html{line-height:1.5}
+img,svg{display:block;vertical-align:middle} img{max-width:100%;height:auto}
+table{text-indent:0;border-color:inherit;border-collapse:collapse} figure,pre,dl,p{margin:0} summary{display:list-item}
+code{font-family:monospace;font-size:1em} b,strong{font-weight:bolder}</style>""",
+}
+
+
+# What makes tables, code and pictures look as they do.
+STYLES = """() => [...document.querySelectorAll(".smalti tr, .smalti td, .smalti th, .smalti code, .smalti img")].map(
+  (one) => {
+    const style = getComputedStyle(one);
+    const kind = ["TD", "TH"].includes(one.tagName) ? [style.textAlign, style.borderBottom, style.padding] : [];
+    return [one.tagName, style.backgroundColor, style.color, style.fontSize, style.display, ...kind].join(" ");
+  })"""
 
 
 def street() -> sm.Dataset:
@@ -175,20 +197,16 @@ def test_narrow__nothing_hangs_out(look: Callable[..., Any], name: str) -> None:
     look(values()[name]._repr_html_(), width=320).check()
 
 
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("where", sorted(NOTEBOOKS))
 @pytest.mark.parametrize("name", sorted(values()))
-def test_jupyter__its_style_does_not_change_ours(look: Callable[..., Any], name: str) -> None:
-    shown = look(JUPYTER.replace("{}", values()[name]._repr_html_()))
+def test_notebooks__their_style_does_not_change_ours(
+    look: Callable[..., Any], name: str, where: str, dark: bool
+) -> None:
+    plain = look(values()[name]._repr_html_(), dark=dark).page.evaluate(STYLES)
+    shown = look(f'{NOTEBOOKS[where]}<div class="nb">{values()[name]._repr_html_()}</div>', dark=dark)
     shown.check()
-    found = shown.page.evaluate(
-        """() => [...document.querySelectorAll(".smalti tr, .smalti td, .smalti code")].map((one) => {
-          const style = getComputedStyle(one);
-          return [style.backgroundColor, one.className || style.textAlign].join(" ");
-        })"""
-    )
-    assert set(found) <= {"rgba(0, 0, 0, 0) start", "rgba(0, 0, 0, 0) left", "rgba(0, 0, 0, 0) smalti-n"} | {
-        "rgba(0, 0, 0, 0) right"
-    }
-    assert all(not line.endswith("right") or name for line in found)
+    assert shown.page.evaluate(STYLES) == plain
 
 
 def test_dataset__says_what_is_in_it(look: Callable[..., Any]) -> None:

@@ -32,7 +32,7 @@ STYLE = """
 .smalti-dim{opacity:.72}
 .smalti-part{margin-top:10px}
 .smalti-wide{overflow-x:auto;max-width:100%}
-.smalti table.smalti-t{border-collapse:collapse;border:0;margin:4px 0;width:auto;font-size:12px;display:table}
+.smalti table.smalti-t{color:inherit;border-collapse:collapse;border:0;margin:4px 0;width:auto;font-size:12px;display:table}
 .smalti table.smalti-t tr,.smalti table.smalti-t thead{background:transparent!important;border:0}
 .smalti table.smalti-t th,.smalti table.smalti-t td{padding:2px 14px 2px 0!important;text-align:left!important;
 vertical-align:top;border:0;overflow-wrap:break-word;border-bottom:1px solid rgba(128,128,128,.28)!important;background:transparent!important;
