@@ -513,7 +513,7 @@ def test_video__a_frame_that_is_none(tmp_path: Path) -> None:
 
 def test_video__is_written_as_images(tmp_path: Path) -> None:
     ds = sm.read(VIDEO)
-    report = ds.write(tmp_path / "out", "cvat", on_loss="ignore")
+    report = ds.write(tmp_path / "out", "cvat", kind="images", on_loss="ignore")
     assert {loss.field for loss in report.losses} == {"video", "frame", "objects.track_id"}
     back = sm.read(tmp_path / "out")
     assert [len(s.objects or ()) for s in back] == [len(s.objects or ()) for s in ds]

@@ -1,4 +1,4 @@
-"""CVAT 1.1, for images and (read alone) for video: one XML file, with the images beside it.
+"""CVAT 1.1, for images and for video: one XML file, with the images beside it.
 
 Specification: https://docs.cvat.ai/docs/other/xml_format
 
@@ -42,7 +42,7 @@ FORMAT = Format(
         spec="https://docs.cvat.ai/docs/other/xml_format",
         layout=(NAME, "images/*"),
         keeps=frozenset(
-            {"image", "split", "tags"}
+            {"image", "split", "tags", "video", "frame", "objects.track_id"}
             | {
                 f"objects.{name}"
                 for name in ("category", "bbox", "polygons", "mask", "quad", "keypoints", "polyline")

@@ -61,13 +61,26 @@ class Encoder:
         """The elements of a sample's objects, as lines."""
         lines = []
         for row in rows:
-            with at(sample=sample):
-                lines += self._element(sample, row)
-            mask = row.get("mask")
-            if mask and any(mask[side] != image[side] for side in ("width", "height")):
-                why = "a mask that is smaller than its image is read as one of the image's size"
-                self.lose("mask.padded", "mask", "change", why, sample)
+            made = self.one(sample, image, row, {"label": row.get("category") or ""})
+            lines += [] if made is None else made[1]
         return lines
+
+    def one(self, sample: str, image: Row, row: Row, head: Mapping[str, str]) -> tuple[str, list[str]] | None:
+        """The name of an object's element and its lines; null where it has no geometry.
+
+        Args:
+            sample: The object's sample, for losses.
+            image: The sample's image.
+            row: The object.
+            head: Attributes that come first.
+        """
+        with at(sample=sample):
+            made = self._element(sample, row, head)
+        mask = row.get("mask")
+        if mask and any(mask[side] != image[side] for side in ("width", "height")):
+            why = "a mask that is smaller than its image is read as one of the image's size"
+            self.lose("mask.padded", "mask", "change", why, sample)
+        return made
 
     def lose(
         self, code: str, member: str, kind: LossKind, reason: str, sample: str, iou: float | None = None
@@ -80,11 +93,11 @@ class Encoder:
         if len(self.losses) > 1000:  # many small ones are one
             self.losses = merged(self.losses)
 
-    def _element(self, sample: str, row: Row) -> list[str]:
+    def _element(self, sample: str, row: Row, first: Mapping[str, str]) -> tuple[str, list[str]] | None:
         given = [name for name in self.order if row.get(name) and _has(name, row[name])]
         if not given:
             self.lose("geometry.missing", "", "object", "an object without geometry is no shape", sample)
-            return []
+            return None
         for name in given[1:]:
             why = "a shape is one geometry; choose it with the option geometry"
             self.lose("geometry.dropped", name, "value", why, sample)
@@ -95,14 +108,14 @@ class Encoder:
         if row.get("angle") is not None and attributes.get("rotation") != _degrees(row["angle"]):
             why = "CVAT's rotation is in degrees, and that of the corners"
             self.lose("angle.replaced", "angle", "change", why, sample)
-        head = {"label": row.get("category") or ""}
+        head = dict(first)
         if row.get("source") is not None:
             head["source"] = row["source"]
         if tag != "skeleton" or row.get("occluded"):  # a skeleton's points are occluded, one by one
             head["occluded"] = str(int(bool(row.get("occluded"))))
         tail = {name: str(row[name]) for name in ("z_order", "group_id") if row.get(name) is not None}
         inner += self._attributes(row)
-        return element_lines(tag, {**head, **attributes, **tail}, inner, "    ")
+        return tag, element_lines(tag, {**head, **attributes, **tail}, inner, "    ")
 
     def _attributes(self, row: Row) -> list[str]:
         return [
@@ -150,7 +163,7 @@ class Encoder:
             why = "corners that form no rectangle are written as a polygon"
             self.lose("quad.as_polygon", "quad", "change", why, sample)
             return "polygon", {"points": points_text(quad)}, []
-        sides = [round(v, ROUNDED) for v in (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)]
+        sides = [round(v, ROUNDED) + 0.0 for v in (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)]
         named = dict(zip(CORNERS, map(_number, sides), strict=True))
         return "box", {**named, "rotation": _degrees(degrees)}, []
 

@@ -20,7 +20,7 @@ from smalti.schema import features
 from smalti.schema.categories import Categories, Category
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from xml.etree.ElementTree import Element
 
 ANY_TYPE, TAG, SKELETON = "any", "tag", "skeleton"
@@ -158,11 +158,25 @@ def declared_kinds(kinds: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def label_values(
-    categories: Categories, tags: Categories, attributes: Mapping[str, features.Value | features.Json]
+    categories: Categories,
+    tags: Categories,
+    attributes: Mapping[str, features.Value | features.Json],
+    mutable: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """The label table as plain values: those of objects, then those that only tags have."""
+    """The label table as plain values: those of objects, then those that only tags have.
+
+    Args:
+        categories: The classes of objects.
+        tags: The classes of images.
+        attributes: What objects have, by the names in the file.
+        mutable: Those that change in a track.
+    """
     declared = {spec["name"] for category in categories for spec in _specs(category)}
-    more = [_spec(name, feature) for name, feature in attributes.items() if name not in declared]
+    more = [
+        _spec(name, feature, mutable=name in mutable)
+        for name, feature in attributes.items()
+        if name not in declared
+    ]
     found: list[dict[str, Any]] = []
     for value, category in zip(categories.values, categories, strict=True):
         found += _label_value(value, category, ANY_TYPE, more)
@@ -178,12 +192,12 @@ def _specs(category: Category) -> list[dict[str, Any]]:
     return [spec for spec in specs if isinstance(spec, dict) and isinstance(spec.get("name"), str)]
 
 
-def _spec(name: str, feature: features.Value | features.Json) -> dict[str, Any]:
+def _spec(name: str, feature: features.Value | features.Json, *, mutable: bool) -> dict[str, Any]:
     input_type = next((word for is_, word in INPUTS if is_(feature.arrow)), "text")
     default = {"checkbox": "false", "number": "0"}.get(input_type, "")
     return {
         "name": name,
-        "mutable": "False",
+        "mutable": str(mutable),
         "input_type": input_type,
         "default_value": default,
         "values": "",

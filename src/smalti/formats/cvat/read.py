@@ -66,7 +66,8 @@ class CvatReader(Reader[Options]):
             with at(file=file.url):
                 split = file.stem if len(files) > 1 else None
                 sources.append(Source(file, found, parse_labels(found.meta), split))
-        if not any(source.scan.images or source.scan.tracks for source in sources):
+        seen = (s.scan.images or s.scan.tracks or video.is_empty(s.scan) for s in sources)
+        if not any(seen):
             raise EmptySourceError(
                 f"{self.root.url}: looked for images and tracks in {files[0].name}, and found none"
             )
@@ -75,7 +76,7 @@ class CvatReader(Reader[Options]):
     def _find_frames(self, source: Source, there: set[str]) -> list[DataError]:
         """Make a file of tracks one of frames; gives the errors of tracks that are left out."""
         found = source.scan
-        if not found.tracks:
+        if not found.tracks and not video.is_empty(found):
             return []
         errors, tracks = [], []
         with at(file=source.file.url):

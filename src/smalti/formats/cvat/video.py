@@ -81,6 +81,13 @@ def frames(found: Scan, stem: str) -> tuple[range, tuple[str, str] | None, str]:
     return range(start, stop + 1, by), sides, name or stem
 
 
+def is_empty(found: Scan) -> bool:
+    """Whether a file is of a video in which nothing is: it says so, and has neither images nor tracks."""
+    if found.images or found.tracks or found.meta is None:
+        return False
+    return any(xml_files.text(mode) == "interpolation" for mode in found.meta.iter("mode"))
+
+
 def check(span: TrackSpan, numbers: range) -> None:
     """Refuse a track that is seen where the video is not.
 
@@ -103,6 +110,11 @@ def _whole(text: str | None, otherwise: int) -> int:
     return int(text)
 
 
+def frame_stem(number: int) -> str:
+    """What CVAT calls the picture of a frame, without its suffix."""
+    return f"frame_{number:06d}"
+
+
 def frame_images(numbers: range, size: tuple[str, str] | None, there: Sequence[str]) -> list[ImageSpan]:
     """The frames as images: with the name that an image has which is there, or CVAT's own.
 
@@ -115,7 +127,7 @@ def frame_images(numbers: range, size: tuple[str, str] | None, there: Sequence[s
     sides = {} if size is None else dict(zip(("width", "height"), size, strict=True))
     found = []
     for number in numbers:
-        stem = f"frame_{number:06d}"
+        stem = frame_stem(number)
         found.append(ImageSpan({"name": by_stem.get(stem, f"{stem}{SUFFIX}"), **sides}, number, 0))
     return found
 

@@ -1,4 +1,4 @@
-"""Write CVAT for images: one file, image by image."""
+"""Write CVAT: one file, image by image, or of a video track by track."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from smalti.errors import DataError
-from smalti.formats import xml_files
+from smalti.formats import part_files, xml_files
 from smalti.formats.cvat.encode import GEOMETRY, Encoder, element_lines, quoted
 from smalti.formats.cvat.labels import FIGURES, KEPT, OWN, PREFIX, label_values
 from smalti.formats.cvat.read import NAME
 from smalti.formats.cvat.survey import NUMBERS
+from smalti.formats.cvat.write_video import VideoEnd, VideoPart, frame_faults, is_video
 from smalti.formats.document_writer import object_field
 from smalti.formats.losses import dropped
 from smalti.formats.protocol import Options, PartResult, Writer
@@ -23,7 +24,7 @@ from smalti.schema import features
 from smalti.schema.categories import Categories
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
     from smalti.formats.protocol import Cursor
     from smalti.schema.schema import Schema
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 HEAD = b'<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n'
 END = b"</annotations>\n"
-BLOCK = 1 << 20
+KEYFRAME = "keyframe"
 REASONS = {
     "id": "CVAT for images has no ids of objects",
     "image_id": "CVAT numbers images in their order",
@@ -39,6 +40,12 @@ REASONS = {
     "track_id": "CVAT for images has no tracks",
     "score": "CVAT's shapes have no scores",
     "area": "CVAT's shapes have no area",
+}
+VIDEO_REASONS = {
+    "id": "CVAT for video has no ids of objects but those of tracks",
+    "split": "CVAT for video has no subsets",
+    "tags": "CVAT for video has no tags of frames",
+    **{name: REASONS[name] for name in ("iscrowd", "score", "area")},
 }
 KEPT_OWN: dict[str, Any] = {
     "occluded": pa.types.is_boolean,
@@ -58,6 +65,12 @@ class CvatOptions(Options):
         " polygons, mask, keypoints, quad, polyline, bbox",
         json_schema_extra={"side": "write"},
     )
+    kind: Literal["images", "video"] | None = Field(
+        None,
+        description="CVAT for images, or for video: tracks of keyframes, for which samples are frames. Null: video where"
+        " the dataset was read from CVAT's video, else images.",
+        json_schema_extra={"side": "write"},
+    )
 
 
 class CvatWriter(Writer[CvatOptions]):
@@ -69,24 +82,31 @@ class CvatWriter(Writer[CvatOptions]):
         super().__init__(schema, options, single_file)
         self.field = object_field(schema)
         self.feature = features.Objects() if self.field is None else schema.objects(self.field)
-        self.attributes = {n: f for n, f in self.feature.attributes.items() if _is_attribute(n, f)}
+        self.video = is_video(schema, options.kind)
+        self.attributes = {
+            n: f
+            for n, f in self.feature.attributes.items()
+            if _is_attribute(n, f) and not (self.video and n == KEYFRAME)
+        }
         self.own = [n for n, f in self.feature.attributes.items() if _is_own(n, f)]
         tags = schema.columns.get("tags")
-        self.tags = tags if isinstance(tags, features.Classification) else None
+        self.tags = tags if isinstance(tags, features.Classification) and not self.video else None
+        self._late: list[Loss] = []
 
     def wants(self) -> Schema:
-        fields = {"id", "image", "split"}
+        fields = {"id", "image", "video", "frame"} if self.video else {"id", "image", "split"}
         if self.tags is not None:
             fields |= {"tags"}
-        if "cvat" in self.schema.extra:
+        if "cvat" in self.schema.extra and not self.video:
             fields |= {"tag_details", *NUMBERS}
         if self.field is not None:
-            members = {"category", "angle", *GEOMETRY} & set(self.feature.members)
+            of_tracks = {"track_id", KEYFRAME} if self.video else set()
+            members = {"category", "angle", *GEOMETRY, *of_tracks} & set(self.feature.names)
             fields |= {self.field, *(f"{self.field}.{n}" for n in (*members, *self.attributes, *self.own))}
         return self.schema.project(fields & {*self.schema.fields(), *self.schema.columns})
 
     def losses(self) -> list[Loss]:
-        found = dropped(self.schema, self.wants(), "CVAT", REASONS)
+        found = dropped(self.schema, self.wants(), "CVAT", VIDEO_REASONS if self.video else REASONS)
         return [*_class_losses(self.feature.categories), *self._as_text(), *found]
 
     def _as_text(self) -> list[Loss]:
@@ -99,8 +119,9 @@ class CvatWriter(Writer[CvatOptions]):
         ]
 
     def faults(self, batch: pa.RecordBatch) -> list[DataError]:
+        found = frame_faults(batch) if self.video else []
         if self.field is None or "mask" not in self.feature.members:
-            return []
+            return found
         column = batch.column(self.field)
         owner = pc.list_parent_indices(column)
         mask = pc.struct_field(column.flatten(), "mask")
@@ -111,26 +132,36 @@ class CvatWriter(Writer[CvatOptions]):
         odd = pc.and_(mask.is_valid(), pc.invert(pc.fill_null(pc.and_(*fits), fill_value=False)))
         ids = pc.unique(batch.column("id").take(owner.filter(odd))).to_pylist()
         hint = "read the dataset with media= so that sizes can be taken from the images"
-        return [
+        return found + [
             DataError("a mask is larger than its image, or that has no known size", sample=sample, hint=hint)
             for sample in ids
         ]
 
     def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
-        encoder = self._encoder()
+        if self.video:
+            part_ = VideoPart(self, batch, cursor)
+            seen = part_.run(target)
+            return PartResult(
+                samples=len(batch),
+                objects=part_.written,
+                losses=merged(part_.encoder.losses),
+                media=[] if self.single_file else part_.media,
+                payload=seen,
+            )
+        encoder = self.encoder()
         lines: list[str] = []
         media = []
         written = 0
         for number, row in enumerate(batch.to_pylist(), cursor.samples):
             name = row["id"].partition("/")[2] if self.schema.id_has_split else row["id"]
-            objects = self._objects(row, encoder)
+            objects = self.objects_of(row, encoder)
             shapes = encoder.objects(row["id"], row["image"], objects)
             written += sum(line.startswith("    </") for line in shapes)
             inner = [*shapes, *self._tags(row, encoder)]
             lines += element_lines("image", self._image(row, number, name), inner, "  ")
             split = row.get("split")
             media.append((row["image"]["path"], f"images/{split}/{name}" if split else f"images/{name}"))
-        part = f"part-{cursor.index:05}.xml"
+        part = part_files.piece_name("images", cursor.index)
         target.write(part, "".join(lines).encode())
         return PartResult(
             samples=len(batch),
@@ -140,7 +171,8 @@ class CvatWriter(Writer[CvatOptions]):
             payload=(part, len(batch)),
         )
 
-    def _encoder(self) -> Encoder:
+    def encoder(self) -> Encoder:
+        """What makes elements of objects."""
         first = self.options.geometry
         order = GEOMETRY if first is None else (first, *(name for name in GEOMETRY if name != first))
         table = self.feature.categories
@@ -149,7 +181,8 @@ class CvatWriter(Writer[CvatOptions]):
         }
         return Encoder(self.field or "objects", points, order, tuple(self.attributes))
 
-    def _objects(self, row: dict[str, Any], encoder: Encoder) -> list[dict[str, Any]]:
+    def objects_of(self, row: dict[str, Any], encoder: Encoder) -> list[dict[str, Any]]:
+        """The objects of a sample; one that nobody has annotated is reported."""
         if self.field is None:
             return []
         if row[self.field] is None:
@@ -187,45 +220,46 @@ class CvatWriter(Writer[CvatOptions]):
         return lines
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
-        count = sum(samples for _, samples in (result.payload for result in results))
         name = self.single_file or NAME
         target.last = name
+        if self.video:
+            end = VideoEnd(self, results)
+            pieces = [end.write_tracks(target)]
+            self._late = merged(end.losses)
+            meta = end.meta(self._meta(len(end.numbers), end.varied))
+        else:
+            pieces = [result.payload[0] for result in results]
+            meta = self._meta(sum(result.payload[1] for result in results))
         with target.open(name) as file:
             file.write(HEAD)
-            file.write(xml_files.element("meta", self._meta(count), "  ").replace("\t", "  ").encode())
-            for result in results:
-                for block in [] if target.dry else _blocks(target, result.payload[0]):
-                    file.write(block)
+            file.write(xml_files.element("meta", meta, "  ").replace("\t", "  ").encode())
+            part_files.append(target, file, pieces)
             file.write(END)
-        if not target.dry:
-            for result in results:
-                place = target.location / result.payload[0]
-                place.fs.rm_file(place.path)
+        part_files.remove(target)
         if self.single_file is None:
             target.mkdir("images")
         return 1
 
-    def _meta(self, count: int) -> dict[str, Any]:
+    def late_losses(self) -> list[Loss]:
+        return self._late
+
+    def _meta(self, count: int, varied: Collection[str] = ()) -> dict[str, Any]:
         kept = self.schema.extra.get("cvat", {}).get("meta")
         meta = dict(kept) if isinstance(kept, dict) else {}
         root = next((name for name in ("project", "task", "job") if isinstance(meta.get(name), dict)), None)
         if root is None:
             root = "task"  # some readers refuse projects
-            meta = {root: {"name": "smalti", "size": count, "mode": "annotation"}, **meta}
+            mode = "interpolation" if self.video else "annotation"
+            meta = {root: {"name": "smalti", "size": count, "mode": mode}, **meta}
         tags = Categories() if self.tags is None else self.tags.categories
-        labels = label_values(
-            self.feature.categories, tags, {n.removeprefix(PREFIX): f for n, f in self.attributes.items()}
-        )
+        named = {n.removeprefix(PREFIX): f for n, f in self.attributes.items()}
+        mutable = {n.removeprefix(PREFIX) for n in varied}
+        labels = label_values(self.feature.categories, tags, named, mutable)
         own = {key: value for key, value in meta[root].items() if key not in {"labels", "subsets"}}
         own |= {"size": count} if "size" in own else {}
-        subsets = {"subsets": "\n".join(self.schema.splits)} if self.schema.splits else {}
+        there = self.schema.splits and not self.video
+        subsets = {"subsets": "\n".join(self.schema.splits)} if there else {}
         return {**meta, root: {**own, **subsets, "labels": {"label": labels} if labels else ""}}
-
-
-def _blocks(target: Target, name: str) -> Iterator[bytes]:
-    with (target.location / name).open("rb") as file:
-        while block := file.read(BLOCK):
-            yield block
 
 
 def _is_own(name: str, feature: features.Value | features.Json) -> bool:
