@@ -1,11 +1,13 @@
 """One tool reads, or reads and writes, one format: format_tools.py TOOL read|write FORMAT SOURCE OUT.
 
 Run by formats.py in the tool's own Python. Prints user and system CPU, wall time and peak memory as JSON: of the
-reading, or of the writing alone of what has been read before.
+reading, or of the writing alone of what has been read before. Beside it stands what the tool has read: images,
+boxes and classes, so that nobody is measured for leaving something out.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import sys
@@ -15,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 Pair = tuple[Callable[[Path], Any], Callable[[Any, Path], None]]
+Held = tuple[int, list[str]]  # images, and the class of each box
 
 
 def ours() -> dict[str, Pair]:
     import smalti as sm
+    import smalti.io  # noqa: F401  # loads what is loaded when it is used
+    from smalti.formats import registry
 
     def pair(name: str) -> Pair:
+        registry.get(name)  # what others import with themselves
         return (
             lambda source: sm.read(source, format=name, progress=False).load(),
             lambda ds, out: ds.write(out, format=name, media="none", on_loss="ignore", progress=False),
@@ -33,10 +39,10 @@ def labelformat() -> dict[str, Pair]:
     from labelformat.formats import cvat, kitti, pascalvoc, yolov8
     from labelformat.model.object_detection import ObjectDetectionInput
 
-    class Held(ObjectDetectionInput):  # what has been read, as the writers want it
+    class Read(ObjectDetectionInput):  # what has been read, as the writers want it
         def __init__(self, source: Any) -> None:
-            self.categories, self.images = list(source.get_categories()), list(source.get_images())
-            self.labels = list(source.get_labels())
+            self.categories, self.labels = list(source.get_categories()), list(source.get_labels())
+            self.images = [label.image for label in self.labels]
 
         add_cli_arguments = staticmethod(print)  # never called
 
@@ -53,19 +59,19 @@ def labelformat() -> dict[str, Pair]:
     names = ",".join(CLASSES)
     return {
         "pascal_voc": (
-            lambda p: Held(voc(p / "Annotations", names)),
+            lambda p: Read(voc(p / "Annotations", names)),
             lambda ds, out: pascalvoc.PascalVOCObjectDetectionOutput(out).save(ds),
         ),
         "yolo": (
-            lambda p: Held(yolov8.YOLOv8ObjectDetectionInput(p / "data.yaml", "train")),
+            lambda p: Read(yolov8.YOLOv8ObjectDetectionInput(p / "data.yaml", "train")),
             lambda ds, out: yolov8.YOLOv8ObjectDetectionOutput(out / "data.yaml", "train").save(ds),
         ),
         "kitti": (
-            lambda p: Held(cars(p / "training" / "label_2", names, "../image_2")),
+            lambda p: Read(cars(p / "training" / "label_2", names, "../image_2")),
             lambda ds, out: kitti.KittiObjectDetectionOutput(out).save(ds),
         ),
         "cvat": (
-            lambda p: Held(cvat.CVATObjectDetectionInput(p / "annotations.xml")),
+            lambda p: Read(cvat.CVATObjectDetectionInput(p / "annotations.xml")),
             lambda ds, out: cvat.CVATObjectDetectionOutput(out).save(ds),
         ),
     }
@@ -125,10 +131,35 @@ def datumaro() -> dict[str, Pair]:
 
     return {
         "pascal_voc": pair("voc"),
-        "yolo": pair("yolo_ultralytics"),
+        "yolo": pair("yolo"),
         "kitti": pair("kitti_detection"),
         "cvat": pair("cvat"),
     }
+
+
+def held_by_ours(ds: Any) -> Held:
+    boxes = ds.to_arrow().column("objects").combine_chunks().flatten()
+    return len(ds), boxes.field("category").drop_null().to_pylist()
+
+
+def held_by_labelformat(ds: Any) -> Held:
+    return len(ds.images), [box.category.name for label in ds.labels for box in label.objects]
+
+
+def held_by_globox(ds: Any) -> Held:
+    return len(ds), [box.label for annotation in ds for box in annotation.boxes]
+
+
+def held_by_supervision(ds: Any) -> Held:
+    return len(ds), [ds.classes[n] for found in ds.annotations.values() for n in found.class_id]
+
+
+def held_by_datumaro(ds: Any) -> Held:
+    from datumaro.components.annotation import AnnotationType
+
+    names = [label.name for label in ds.categories()[AnnotationType.label]]
+    boxes = (box for item in ds for box in item.annotations if box.type == AnnotationType.bbox)
+    return len(ds), [names[box.label] for box in boxes]
 
 
 # In the order of the tables, with the formats that each knows.
@@ -140,33 +171,36 @@ TOOLS = {
     "datumaro": ("pascal_voc", "yolo", "kitti", "cvat"),
 }
 MAKERS = {
-    "smalti": ours,
-    "labelformat": labelformat,
-    "globox": globox,
-    "supervision": supervision,
-    "datumaro": datumaro,
+    "smalti": (ours, held_by_ours),
+    "labelformat": (labelformat, held_by_labelformat),
+    "globox": (globox, held_by_globox),
+    "supervision": (supervision, held_by_supervision),
+    "datumaro": (datumaro, held_by_datumaro),
 }
 CLASSES: list[str] = []  # some want to be told
 
 
 def main(tool: str, verb: str, name: str, source: Path, out: Path) -> None:
     CLASSES.extend((source.parent / "pascal_voc" / "labels.txt").read_text("utf-8").splitlines())
-    read, write = MAKERS[tool]()[name]
+    make, held = MAKERS[tool]
+    read, write = make()[name]
     out.mkdir(parents=True, exist_ok=True)
     ds = read(source) if verb == "write" else None
+    gc.collect()
     used, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     if verb == "read":
         ds = read(source)
     else:
         write(ds, out)
     took, now = time.perf_counter() - wall, resource.getrusage(resource.RUSAGE_SELF)
+    images, boxes = held(ds)
     figures = {
         "user": now.ru_utime - used.ru_utime,
         "system": now.ru_stime - used.ru_stime,
         "wall": took,
         "peak_mb": now.ru_maxrss / 1024,
     }
-    print("\n" + json.dumps(figures))  # the figures, after whatever the tool has said
+    print("\n" + json.dumps([figures, [images, len(boxes), len(set(boxes))]]))  # after whatever the tool has said
 
 
 if __name__ == "__main__":
