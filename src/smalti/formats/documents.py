@@ -1,7 +1,8 @@
 """The base of formats that have one document an image: XML, JSON.
 
-A document is parsed as plain values, and a few hundred documents at a time become columns. What the schema is, only all
-documents together tell, so planning reads them; their labels stay in memory as Arrow, without images.
+Many documents at a time become columns: at once where all of them are regular (`DocumentReader.regular`), else one by
+one as plain values, which finds the place of what is wrong. What the schema is, only all documents together tell, so
+planning reads them; their labels stay in memory as Arrow, without images.
 """
 
 from __future__ import annotations
@@ -29,11 +30,16 @@ from smalti.storage.media import ImageHeader, read_headers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from smalti.schema.features import AnyFeature
     from smalti.storage.location import Location
 
 OptionsT = TypeVar("OptionsT", bound=Options)
-CHUNK = 512  # documents that become columns at once
+CHUNK = 2048  # documents that become columns at once
+FEWEST = 256  # documents that are not tried in halves any more when one of them is not regular
+AT_ONCE = 16  # documents that are read together
+HELD = 1 << 25  # bytes of documents that are held, and not much more: some have images inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,27 @@ class Parsed:
     faults: list[DataError] = field(default_factory=list)
 
 
+@dataclass(slots=True, kw_only=True)
+class Block:
+    """What some documents say, as columns.
+
+    Attributes:
+        images: As `Parsed.image`, of each.
+        sizes: int64 ``(n, 2)``, width and height in pixels of each; 0 where it does not say.
+        objects: The objects of all, with the feature that they need.
+        lengths: ``(n,)``, how many are of each.
+        unseen: ``(n,)``, whether nobody has looked.
+        columns: Values of further columns, by name.
+    """
+
+    images: list[str]
+    sizes: NDArray[np.int64]
+    objects: tuple[pa.StructArray, features.Objects]
+    lengths: NDArray[np.int64]
+    unseen: NDArray[np.bool_] | None = None
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """What a source consists of.
@@ -120,6 +147,7 @@ class DocumentReader(Reader[OptionsT]):
     attributes: ClassVar[dict[str, features.Value | features.Json]] = {}
 
     _chunks: list[_Chunk] | None = None
+    _whole: Schema
 
     @abstractmethod
     def find(self) -> Found:
@@ -137,13 +165,28 @@ class DocumentReader(Reader[OptionsT]):
             DataError: It is faulty.
         """
 
+    def regular(
+        self, bodies: Sequence[bytes], documents: Sequence[Document], known: features.Objects
+    ) -> Block | None:
+        """Read many documents at once; null: they are not all as plain as that needs, and are parsed one by one.
+
+        Both ways give the same. Nothing is raised here: what is wrong is not regular.
+
+        Args:
+            bodies: The documents.
+            documents: What is known of each.
+            known: What is known of the objects; `smalti.schema.build.objects_columns` takes it.
+        """
+        del bodies, documents, known
+        return None
+
     def __getstate__(self) -> dict[str, Any]:
         """Without what was read: a worker reads its own."""
         return {**self.__dict__, "_chunks": None}
 
     def plan(self) -> Plan:
         chunks = self._load()
-        schema = united([chunk.schema for chunk in chunks])
+        schema = self._whole
         errors = [error for chunk in chunks for error in chunk.errors]
         skipped = sum(chunk.samples_skipped for chunk in chunks)
         return Plan(
@@ -157,7 +200,7 @@ class DocumentReader(Reader[OptionsT]):
 
     def read(self, part: Part, schema: Schema) -> PartRead:
         chunks = self._load()
-        whole = united([chunk.schema for chunk in chunks])
+        whole = self._whole
         chunk = chunks[part.key]
         table = conform(chunk.table, chunk.schema, whole).combine_chunks()
         batch = table.to_batches()[0] if len(table) else _empty(whole)
@@ -171,20 +214,61 @@ class DocumentReader(Reader[OptionsT]):
         if self._chunks is None:
             found = self.find()
             seen: dict[str, str] = {}
-            starts = range(0, max(len(found.documents), 1), CHUNK)
-            chunks = [self._chunk(found, found.documents[n : n + CHUNK], seen) for n in starts]
-            ids = [key for chunk in chunks for key in chunk.table.column("id").to_pylist()]
-            self._chunks = chunks if len(set(ids)) == len(ids) else [_with_split(chunk) for chunk in chunks]
+            chunks: list[_Chunk] = []
+            start = 0
+            while start < len(found.documents) or not chunks:
+                bodies = self._bodies(found.documents[start : start + CHUNK])
+                documents = found.documents[start : start + len(bodies)]
+                chunks += self._read(found, documents, bodies, seen)
+                start += len(bodies)
+            ids = pa.chunked_array([chunk.table.column("id").combine_chunks() for chunk in chunks])
+            if pc.count_distinct(ids).as_py() < len(ids):
+                chunks = [_with_split(chunk) for chunk in chunks]
+            self._chunks, self._whole = chunks, united([chunk.schema for chunk in chunks])
         return self._chunks
 
-    def _chunk(self, found: Found, documents: Sequence[Document], seen: dict[str, str]) -> _Chunk:
+    def _bodies(self, documents: Sequence[Document]) -> list[bytes | None]:
+        """The contents of the first documents, as many as fit into memory; null of what is no file of its own."""
+        found: list[bytes | None] = []
+        held = 0
+        while len(found) < len(documents) and held < HELD:
+            some = documents[len(found) : len(found) + AT_ONCE]
+            own = [document.path for document in some if document.path and document.payload is None]
+            bodies = iter([self.root.read_bytes()] if self.root.isfile() else self.root.read_many(own))
+            found += [next(bodies) if d.path and d.payload is None else None for d in some]
+            held += sum(len(body) for body in found[-len(some) :] if body)
+        return found
+
+    def _read(
+        self, found: Found, documents: Sequence[Document], bodies: list[bytes | None], seen: dict[str, str]
+    ) -> list[_Chunk]:
+        """Documents as chunks: one, or more where some of them are not regular."""
+        known = _known(found, self.attributes)
+        files = [body for body in bodies if body is not None]
+        block = self.regular(files, documents, known) if files and len(files) == len(bodies) else None
+        if block is not None and len(seen.keys() | block.images) == len(seen) + len(documents):
+            seen |= zip(block.images, (str(document.path) for document in documents), strict=True)
+            return [_Chunk(*self._table(found, documents, block), [], 0, [])]
+        if len(files) > FEWEST:
+            half = len(bodies) // 2
+            first = self._read(found, documents[:half], bodies[:half], seen)
+            return first + self._read(found, documents[half:], bodies[half:], seen)
+        return [self._chunk(found, documents, bodies, seen)]
+
+    def _chunk(
+        self,
+        found: Found,
+        documents: Sequence[Document],
+        bodies: Sequence[bytes | None],
+        seen: dict[str, str],
+    ) -> _Chunk:
         rows: list[tuple[Document, Parsed]] = []
         errors: list[DataError] = []
         others: list[str] = []
         skipped = 0
-        for document in documents:
+        for document, body in zip(documents, bodies, strict=True):
             try:
-                parsed = self._one(document)
+                parsed = self._one(document, body)
                 if parsed is None:
                     others.append(str(document.path))
                     continue
@@ -196,19 +280,15 @@ class DocumentReader(Reader[OptionsT]):
                     raise
                 errors.append(error)
                 skipped += 1
-        _sized([parsed for _, parsed in rows], found.media)
-        table, schema = self._table(found, rows)
+        block = _block([parsed for _, parsed in rows], _known(found, self.attributes))
+        table, schema = self._table(found, [document for document, _ in rows], block)
         return _Chunk(table, schema, errors, skipped, others)
 
-    def _one(self, document: Document) -> Parsed | None:
+    def _one(self, document: Document, body: bytes | None) -> Parsed | None:
         if document.path is None:
             return Parsed(image=str(document.image))
-        if document.payload is not None:
-            with at(file=(self.root if self.root.isfile() else self.root / document.path).url):
-                return self.parse(b"", document)
-        place = self.root if self.root.isfile() else self.root / document.path
-        with at(file=place.url):
-            return self.parse(place.read_bytes(), document)
+        with at(file=(self.root if self.root.isfile() else self.root / document.path).url):
+            return self.parse(b"" if body is None else body, document)
 
     def each(
         self, items: Iterable[Any], convert: Callable[[Any], dict[str, Any]], where: str
@@ -234,39 +314,60 @@ class DocumentReader(Reader[OptionsT]):
                 faults.append(error)
         return objects, faults
 
-    def _table(self, found: Found, rows: list[tuple[Document, Parsed]]) -> tuple[pa.Table, Schema]:
-        paths = pa.array([parsed.image for _, parsed in rows], pa.string())
-        ids = pa.array([d.name or p.image.removeprefix(d.folder) for d, p in rows], pa.string())
-        sides = [pa.array([getattr(p, side) for _, p in rows], pa.int32()) for side in ("width", "height")]
-        image = pa.StructArray.from_arrays([paths, *sides], fields=list(features.Image().arrow))
+    def _table(self, found: Found, documents: Sequence[Document], block: Block) -> tuple[pa.Table, Schema]:
+        names = zip(documents, block.images, strict=True)
+        ids = pa.array([d.name or image.removeprefix(d.folder) for d, image in names], pa.string())
         columns: dict[str, AnyFeature] = {"id": features.Value(type=pa.string()), "image": features.Image()}
-        arrays = [ids, image]
+        arrays = [ids, _images(block, found.media)]
         if found.splits:
             columns["split"] = features.Split()
-            words = pa.array([document.split for document, _ in rows], pa.string())
+            words = pa.array([document.split for document in documents], pa.string())
             arrays.append(words.dictionary_encode().cast(features.Split().arrow))
-        columns["objects"], objects = self._objects(found, [parsed for _, parsed in rows])
-        arrays.append(objects)
-        for name in dict.fromkeys(name for _, parsed in rows for name in parsed.columns):
+        array, columns["objects"] = block.objects
+        arrays.append(list_column(array, block.lengths, block.unseen))
+        for name, values in block.columns.items():
             known = found.columns.get(name) or self.columns.get(name)
             columns[name] = known or features.Value(type=pa.string())
-            arrays.append(_column([p.columns.get(name) for _, p in rows], columns[name]))
+            arrays.append(_column(values, columns[name]))
         schema = Schema(columns=columns, splits=found.splits, media_root=found.media.url)
         return pa.Table.from_arrays(arrays, schema=schema.arrow), schema
 
-    def _objects(self, found: Found, rows: list[Parsed]) -> tuple[features.Objects, pa.ListArray]:
-        flat = [item for parsed in rows for item in parsed.objects or ()]
-        used = dict.fromkeys(name for item in flat for name in item)
-        known = features.Objects(
-            categories=found.categories,
-            members=("category", "bbox"),
-            attributes={n: f for n, f in {**self.attributes, **found.attributes}.items() if n in used},
-        )
-        array, feature = objects_array(flat, known)
-        lengths = np.array([len(parsed.objects or ()) for parsed in rows], np.int64)
-        return feature, list_column(
-            array, lengths, np.array([parsed.objects is None for parsed in rows], bool)
-        )
+
+def _known(found: Found, attributes: Mapping[str, Any]) -> features.Objects:
+    """What is known of objects before they are read; attributes that none has are not in the schema."""
+    return features.Objects(
+        categories=found.categories,
+        members=("category", "bbox"),
+        attributes={**attributes, **found.attributes},
+    )
+
+
+def _block(rows: Sequence[Parsed], known: features.Objects) -> Block:
+    """What documents say one by one, as columns."""
+    flat = [item for parsed in rows for item in parsed.objects or ()]
+    used = dict.fromkeys(name for item in flat for name in item)
+    own = {name: feature for name, feature in known.attributes.items() if name in used}
+    names = dict.fromkeys(name for parsed in rows for name in parsed.columns)
+    return Block(
+        images=[parsed.image for parsed in rows],
+        sizes=np.array([(p.width or 0, p.height or 0) for p in rows], np.int64).reshape(-1, 2),
+        objects=objects_array(flat, known.model_copy(update={"attributes": own})),
+        lengths=np.array([len(parsed.objects or ()) for parsed in rows], np.int64),
+        unseen=np.array([parsed.objects is None for parsed in rows], bool),
+        columns={name: [parsed.columns.get(name) for parsed in rows] for name in names},
+    )
+
+
+def _images(block: Block, media: Location) -> pa.Array:
+    """The images; those of unknown size have that of their file, where it is there."""
+    sizes = block.sizes
+    unknown = np.flatnonzero((sizes == 0).any(axis=1)).tolist()
+    found = read_headers(media, [block.images[n] for n in unknown])
+    for n, header in zip(unknown, found, strict=True):
+        sizes[n] = header.upright if isinstance(header, ImageHeader) else (0, 0)
+    sides = [pa.array(side.astype(np.int32), mask=side == 0) for side in sizes.T]
+    paths = pa.array(block.images, pa.string())
+    return pa.StructArray.from_arrays([paths, *sides], fields=list(features.Image().arrow))
 
 
 def _column(values: list[Any], feature: AnyFeature) -> pa.Array:
@@ -302,13 +403,6 @@ def _once(parsed: Parsed, document: Document, seen: dict[str, str], root: Locati
             file=root.url if root.isfile() else f"{root.url}/{document.path}",
         )
     seen[parsed.image] = document.path or ""
-
-
-def _sized(rows: Sequence[Parsed], media: Location) -> None:
-    """Give samples of unknown size that of their image, where it is there."""
-    unknown = [parsed for parsed in rows if not parsed.width or not parsed.height]
-    for parsed, header in zip(unknown, read_headers(media, [p.image for p in unknown]), strict=True):
-        parsed.width, parsed.height = header.upright if isinstance(header, ImageHeader) else (None, None)
 
 
 def _empty(schema: Schema) -> pa.RecordBatch:

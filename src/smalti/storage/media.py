@@ -22,8 +22,9 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from smalti.errors import DataError, OptionError
 from smalti.storage import headers
 from smalti.storage.folder import written_twice
-from smalti.storage.location import Location
-from smalti.storage.paths import safe_paths
+from smalti.storage.local import read_file
+from smalti.storage.location import REMOTE_WORKERS, Location
+from smalti.storage.paths import is_plain, safe_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,9 +40,12 @@ IMAGE_SUFFIXES = (
     ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif", ".heic", ".heif", ".dng", ".pfm",
 )  # fmt: skip
 
-_HEADS = (16 << 10, 256 << 10)  # bytes to try the short cuts on: the second holds a thumbnail or a profile
+_HEADS = (
+    4 << 10,
+    64 << 10,
+    256 << 10,
+)  # bytes to try the short cuts on: later ones hold a thumbnail or a profile
 _LOCAL_WORKERS = 1  # the parsing holds the interpreter's lock: threads only add to the wait
-_REMOTE_WORKERS = 16  # each waits for the network
 _COPY_WORKERS = 4
 
 # Magic bytes, the name, and the Pillow plugin with its class. Plugins are called directly: `Image.open` refuses
@@ -146,11 +150,13 @@ def read_headers(
     Returns:
         In the order of the names, a header or the error that says why there is none.
     """
-    workers = workers or (_LOCAL_WORKERS if root.is_local else _REMOTE_WORKERS)
+    workers = workers or (_LOCAL_WORKERS if root.is_local else REMOTE_WORKERS)
+    # One check of all names; where it fails, each is told by itself.
+    start = None if not root.is_local or not is_plain(names) else os.path.join(root.local, "")
 
     def read(name: str) -> ImageHeader | DataError:
         try:
-            return _read_location(root / name)
+            return _read_location(root / name) if start is None else _read_local(start + name)
         except DataError as error:
             return error
         except OSError as error:
@@ -166,14 +172,21 @@ def read_headers(
 
 def _read_location(place: Location) -> ImageHeader:
     if place.is_local:
-        with open(place.local, "rb", buffering=0) as file:
-            return _read_file(file, place.url)
-    head = place.fs.cat_file(place.path, 0, _HEADS[0])
+        return _read_local(place.local)
+    head = place.fs.cat_file(place.path, 0, _HEADS[1])
     found = _short_cut(head)
     if found:
         return found
     with place.open() as file:
         return _read_file(file, place.url)
+
+
+def _read_local(path: str) -> ImageHeader:
+    found = _short_cut(read_file(path, _HEADS[0]))
+    if found:
+        return found
+    with open(path, "rb", buffering=0) as file:
+        return _read_file(file, path)
 
 
 def _read_file(file: IO[bytes], url: str | None) -> ImageHeader:
@@ -196,6 +209,9 @@ def _kind(head: bytes) -> tuple[str, str, str] | None:
 
 
 def _short_cut(head: bytes) -> ImageHeader | None:
+    if head.startswith(headers.JPEG):  # most of them
+        size = headers.jpeg_size(head)
+        return ImageHeader(*size, "JPEG") if size else None
     kind = _kind(head)
     reader = _SHORT_CUTS.get(kind[0]) if kind else None
     found = reader(head) if reader else None
@@ -289,7 +305,7 @@ def place_media(
     if mode != "copy":
         return _counted(names, list(map(place, names, paths)), linking=mode == "link")
     _ = source.path  # connects once, before the threads do
-    with ThreadPoolExecutor(_COPY_WORKERS if source.is_local else _REMOTE_WORKERS) as pool:
+    with ThreadPoolExecutor(_COPY_WORKERS if source.is_local else REMOTE_WORKERS) as pool:
         return _counted(names, list(pool.map(place, names, paths)))
 
 

@@ -66,17 +66,18 @@ def safe_paths(paths: Sequence[str]) -> list[str]:
     Raises:
         UnsafePathError: One of them is unsafe; the first is named.
     """
-    return list(paths) if _plain(paths) else [safe_path(path) for path in paths]
+    return list(paths) if is_plain(paths) else [safe_path(path) for path in paths]
 
 
 def unsafe_paths(paths: Sequence[str]) -> list[int]:
     """Return the indices of the paths that `safe_path` refuses, in rising order."""
-    if _plain(paths):
+    if is_plain(paths):
         return []
     return [index for index, path in enumerate(paths) if _refused(path)]
 
 
-def _plain(paths: Sequence[str]) -> bool:
+def is_plain(paths: Sequence[str]) -> bool:
+    """Tell whether `safe_path` gives all the paths back as they are; a few that it does give back count as others."""
     # One search over the joined text costs less than a call for each path. A newline inside a path only
     # adds a place where a suspect can be seen, it never hides one.
     joined = "\n".join(("", *paths, ""))

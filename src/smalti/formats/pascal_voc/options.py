@@ -14,6 +14,7 @@ IMAGES, CLASSES, OBJECTS = "JPEGImages/", "SegmentationClass/", "SegmentationObj
 MAIN, SEGMENTED = "ImageSets/Main", "ImageSets/Segmentation"
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 FLAGS = ("truncated", "occluded", "difficult")
+TRUE = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False}
 ATTRIBUTES: dict[str, Any] = {
     "pose": features.Value(type=pa.string()),
     **{name: features.Value(type=pa.bool_()) for name in FLAGS},

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+import pyarrow as pa
 
 from smalti.errors import DataError, EmptySourceError, at
 from smalti.formats import label_images, xml_files
 from smalti.formats.document_writer import listed_classes
-from smalti.formats.documents import Document, DocumentReader, Found, Parsed
+from smalti.formats.documents import Block, Document, DocumentReader, Found, Parsed
 from smalti.formats.free_names import stem_of
 from smalti.formats.pascal_voc import masks
+from smalti.formats.pascal_voc.columns import annotations
 from smalti.formats.pascal_voc.options import (
     ATTRIBUTES,
     CLASSES,
@@ -23,20 +25,21 @@ from smalti.formats.pascal_voc.options import (
     MAIN,
     OBJECTS,
     SEGMENTED,
+    TRUE,
     VocOptions,
 )
 from smalti.schema import features
+from smalti.schema.build import objects_columns
 from smalti.schema.categories import Categories
 from smalti.storage.media import IMAGE_SUFFIXES
 from smalti.storage.paths import safe_path
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
     from xml.etree.ElementTree import Element
 
 SPLITS = ("train", "val", "valid", "test")  # folders of Roboflow's layout
 KNOWN = frozenset({"name", "bndbox", "pose", *FLAGS, "part", "actions"})  # of an object
-TRUE = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,32 @@ class VocReader(DocumentReader[VocOptions]):
         names = [line.partition(":")[0] for line in lines if line.strip() and not line.startswith("#")]
         return Categories.of(name for name in dict.fromkeys(names) if name != "background")
 
+    def regular(
+        self, bodies: Sequence[bytes], documents: Sequence[Document], known: features.Objects
+    ) -> Block | None:
+        found = annotations(bodies, int(self.options.pixel_offset))
+        if found is None:
+            return None
+        try:
+            rest = {body: _rest(xml_files.parse(body, "annotation")) for body in set(found.rest) if body}
+            more = {place: self._object(xml_files.parse(body, "object")) for place, body in found.more}
+            images = [_image(name, document) for name, document in zip(found.names, documents, strict=True)]
+        except DataError:
+            return None
+        members = dict(found.members)
+        for name in ("parts", "actions", "voc"):
+            if any(name in item for item in more.values()):
+                values = [more[n].get(name) if n in more else None for n in range(len(members["category"]))]
+                members[name] = pa.array(values, pa.string())
+        said = [_json(rest[body]) if body and rest[body] else None for body in found.rest]
+        return Block(
+            images=images,
+            sizes=found.sizes,
+            objects=objects_columns(members, known),
+            lengths=found.lengths,
+            columns={"voc": said} if any(said) else {},
+        )
+
     def parse(self, body: bytes, document: Document) -> Parsed:
         if document.payload is None:
             return self._annotation(body, document)
@@ -169,7 +198,7 @@ class VocReader(DocumentReader[VocOptions]):
         objects, faults = self.each(root.findall("object"), self._object, "object")
         rest = _rest(root)
         return Parsed(
-            image=_image(root, document),
+            image=_image(xml_files.text(root.find("filename")), document),
             width=sides[0],
             height=sides[1],
             objects=objects,
@@ -263,12 +292,12 @@ def _folders(paths: list[str]) -> dict[str, str]:
     return {path: "val" if split == "valid" else split for path, split in named.items()}
 
 
-def _image(root: Element, document: Document) -> str:
+def _image(filename: str | None, document: Document) -> str:
     """The image's path: its file has the document's name, whatever the document says."""
     if document.image is not None:
         return document.image
     stem = stem_of(str(document.path)).removeprefix("Annotations/")
-    name = (xml_files.text(root.find("filename")) or "").replace("\\", "/").rpartition("/")[2]
+    name = (filename or "").replace("\\", "/").rpartition("/")[2]
     suffix = name[len(stem_of(name)) :] or ".jpg"
     return safe_path(f"{document.folder}{stem}{suffix}")
 

@@ -1,0 +1,280 @@
+"""Many plain XML documents as columns, without a Python object an element: https://www.w3.org/TR/xml/.
+
+A document is plain when it is well-formed and has no comments, references, CDATA, processing instructions, DTD or
+namespaces, and text only in elements without children: what tools write of boxes is. Anything else is left to the
+parser (`smalti.formats.xml_files`), which knows all of XML and says what is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from smalti.storage.location import BOM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Whole = NDArray[np.int64]
+
+DEEPEST = 16
+LONGEST = 2**31 - 1  # bytes that Arrow's offsets of 32 bits reach
+_STRANGE = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")  # what is no character
+_GOOD = bytes(code for code in range(256) if code >= 32 or code in b"\t\n\r")
+_NAME = rb"[A-Za-z_][A-Za-z0-9_.\-]*"
+_VALUE = rb"\s*=\s*(?:\"[^\"<]*\"|'[^'<]*')"
+_TAG = re.compile(rb"<(/?)(" + _NAME + rb")((?:\s+" + _NAME + _VALUE + rb")*)\s*(/?)>")
+_ATTRIBUTE = re.compile(rb"(" + _NAME + rb")" + _VALUE)
+_DECLARED = re.compile(
+    rb"<\?xml\s+version\s*=\s*[\"']1\.0[\"'](?:\s+encoding\s*=\s*[\"'](?:utf-8|us-ascii)[\"'])?\s*\?>",
+    re.IGNORECASE,
+)
+BLANK = 32  # and what is below it, where nothing is that XML forbids
+OPEN, CLOSE, BOTH, HEAD = 0, 1, 2, 3  # what a tag is
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The elements of some documents, in their order.
+
+    Attributes:
+        body: The documents, one after the other.
+        document: ``(n,)``, the position of each element's document.
+        parent: ``(n,)``, the position of the element that it lies in; -1 for a root.
+        paths: Names of elements from the root's, as ``annotation/object/name``.
+        leaf: ``(n,)``, whether it has no elements.
+        attributed: ``(n,)``, whether it has attributes.
+    """
+
+    body: bytes
+    document: Whole
+    parent: Whole
+    paths: list[str]
+    leaf: NDArray[np.bool_]
+    attributed: NDArray[np.bool_]
+    _opens: Whole  # (n,), the tags that elements begin and end with
+    _closes: Whole
+    _edges: tuple[Whole, Whole]  # where all tags begin and end
+    _spans: pa.Array  # tags and the texts behind them, by turns
+    _groups: list[Whole]  # the positions of the elements of each path
+    _ascii: bool
+
+    def of(self, *paths: str) -> Whole:
+        """The positions of the elements of some paths, in order."""
+        found = [self._groups[self.paths.index(path)] for path in paths if path in self.paths]
+        return found[0] if len(found) == 1 else np.sort(np.concatenate([np.empty(0, np.int64), *found]))
+
+    def texts(self, which: Whole) -> pa.Array:
+        """The texts of elements without children, without blanks around them."""
+        found = self._spans.take(pa.array(2 * self._opens[which] + 1)).cast(pa.string())
+        return pc.ascii_trim_whitespace(found) if self._ascii else pc.utf8_trim_whitespace(found)
+
+    def single(self, path: str, owners: Whole) -> pa.Array | None:
+        """The text of the one element of a path in each of its owners.
+
+        Args:
+            path: The path, of elements without children.
+            owners: The positions of the elements that they lie in, in order.
+
+        Returns:
+            Null in owners without one; null for all where an owner has several, or one of them has children.
+        """
+        which = self.of(path)
+        if not self.leaf[which].all():
+            return None
+        above = self.parent[which]
+        if np.array_equal(above, owners):
+            return self.texts(which)
+        place = np.searchsorted(owners, above)
+        if (np.diff(place) == 0).any():
+            return None
+        at = np.full(len(owners), -1)
+        at[place] = np.arange(len(which))
+        return self.texts(which).take(pa.array(at, mask=at < 0))
+
+    def raw(self, position: int) -> bytes:
+        """An element as it stands in its document."""
+        begin, end = self._edges
+        return self.body[begin[self._opens[position]] : end[self._closes[position]] + 1]
+
+    def tag(self, position: int) -> bytes:
+        """The tag that an element begins with."""
+        begin, end = self._edges
+        return self.body[begin[self._opens[position]] : end[self._opens[position]] + 1]
+
+
+def numbers(words: pa.Array) -> NDArray[np.float64] | None:
+    """Words as numbers; null where one is no finite number."""
+    try:
+        found = words.cast(pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    return found if np.isfinite(found).all() else None
+
+
+def parse(bodies: Sequence[bytes]) -> Table | None:
+    """Some documents as columns; null where one of them is not plain."""
+    bodies = [body.removeprefix(BOM) for body in bodies]
+    body = b"".join(bodies)
+    if b"\r" in body:  # https://www.w3.org/TR/xml/#sec-line-ends
+        bodies = [one.replace(b"\r\n", b"\n").replace(b"\r", b"\n") for one in bodies]
+        body = b"".join(bodies)
+    if len(body) > LONGEST or not _sound(body):
+        return None
+    codes = np.frombuffer(body, np.uint8)
+    begin, end = np.flatnonzero(codes == 60), np.flatnonzero(codes == 62)
+    if (
+        len(begin) != len(end)
+        or not len(begin)
+        or not (begin < end).all()
+        or not (end[:-1] < begin[1:]).all()
+    ):
+        return None
+    edges = np.empty(2 * len(begin) + 1, np.int32)
+    edges[0:-1:2], edges[1::2], edges[-1] = begin, end + 1, len(body)
+    spans = pa.Array.from_buffers(
+        pa.binary(), 2 * len(begin), [None, pa.py_buffer(edges), pa.py_buffer(body)]
+    )
+    tags = spans.take(pa.array(np.arange(0, 2 * len(begin), 2))).dictionary_encode()
+    kinds = _kinds(tags.dictionary.to_pylist())
+    if kinds is None or body[: begin[0]].strip():
+        return None
+    starts = np.cumsum([0, *map(len, bodies)])
+    firsts = np.searchsorted(begin, starts)
+    return _table(body, (begin, end), firsts, kinds, tags.indices.to_numpy(), spans)
+
+
+def _sound(body: bytes) -> bool:
+    """Whether a text has nothing that only a parser understands, and nothing that XML forbids."""
+    if b"&" in body or (b"]" in body and b"]]>" in body) or body.translate(None, _GOOD):
+        return False
+    if body.isascii():
+        return True
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return not any(word in body for word in _STRANGE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """What each different tag is: open, close or both; the position of its name; its attributes; its length without blanks."""
+
+    kind: NDArray[np.int8]
+    name: Whole
+    names: list[str]
+    attributed: NDArray[np.bool_]
+    solid: Whole
+
+
+def _kinds(tags: list[bytes]) -> _Kinds | None:
+    kinds, codes, attributed = [], [], []
+    names: dict[bytes, int] = {}
+    for tag in tags:
+        found = _TAG.fullmatch(tag)
+        if found is None and not _DECLARED.fullmatch(tag):
+            return None
+        closing, name, words, single = found.groups() if found else (b"", b"", b"", b"")
+        own = _ATTRIBUTE.findall(words)
+        if len(set(own)) < len(own) or b"xmlns" in own or (closing and (own or single)):
+            return None
+        kinds.append(HEAD if not name else CLOSE if closing else BOTH if single else OPEN)
+        codes.append(names.setdefault(name, len(names)))
+        attributed.append(bool(own))
+    solid = [len(tag.translate(None, b" \t\n")) for tag in tags]
+    return _Kinds(
+        np.array(kinds, np.int8), np.array(codes, np.int64), [name.decode() for name in names],
+        np.array(attributed, bool), np.array(solid, np.int64),
+    )  # fmt: skip
+
+
+def _table(
+    body: bytes, edges: tuple[Whole, Whole], firsts: Whole, kinds: _Kinds, tag: Whole, spans: pa.Array
+) -> Table | None:
+    kind, name = kinds.kind[tag], kinds.name[tag]
+    opens, closing = kind == OPEN, kind == CLOSE
+    after = np.cumsum(opens.view(np.int8) - closing.view(np.int8), dtype=np.int32)
+    element = np.flatnonzero(opens | (kind == BOTH))
+    level = after + (kind != OPEN)
+    own = level[element]
+    # Each document begins and ends outside of all elements, and has one root.
+    heads = np.flatnonzero(kind == HEAD)
+    counts = np.diff(np.searchsorted(element[own == 1], firsts))
+    if (
+        after.min() < 0
+        or own.max(initial=0) > DEEPEST
+        or after[firsts[1:] - 1].any()
+        or not (counts == 1).all()
+    ):
+        return None
+    if len(heads) and not np.isin(heads, firsts).all():
+        return None
+    pairs = np.flatnonzero(opens | closing)
+    pairs = pairs[np.argsort(level[pairs].astype(np.int8), kind="stable")]
+    opened, closed = pairs[::2], pairs[1::2]
+    # Of one level opening and closing tags take turns; those of one element have one name.
+    if not (opens[opened].all() and closing[closed].all() and (name[opened] == name[closed]).all()):
+        return None
+    closes = np.arange(len(tag))
+    closes[opened] = closed
+    ends = closes[element]
+    leaf = ends <= element + 1
+    if not _bare(body, spans.take(pa.array(2 * element[ends == element + 1] + 1)), kinds.solid[tag].sum()):
+        return None
+    parent = _parents(own)
+    path, paths = _paths(own, parent, name[element], kinds.names)
+    order = np.argsort(path.astype(np.int16), kind="stable")
+    groups = np.split(order, np.cumsum(np.bincount(path, minlength=len(paths)))[:-1])
+    document = np.repeat(np.arange(len(counts)), np.diff(np.searchsorted(element, firsts)))
+    attributed = kinds.attributed[tag[element]]
+    return Table(
+        body, document, parent, paths, leaf, attributed, element, ends, edges, spans, groups, body.isascii()
+    )  # fmt: skip
+
+
+def _bare(body: bytes, texts: pa.Array, tags: int) -> bool:
+    """Whether all that is no blank stands in tags and in the texts of elements without children."""
+    _, offsets, data = texts.buffers()
+    inner = (
+        np.frombuffer(data, np.uint8)[: np.frombuffer(offsets, np.int32)[len(texts)]] if data else np.empty(0)
+    )
+    found = int(np.count_nonzero(np.frombuffer(body, np.uint8) > BLANK))
+    return found == int(tags) + int(np.count_nonzero(inner > BLANK))
+
+
+def _parents(level: Whole) -> Whole:
+    """For elements in their order the one above each: the last one before it that is a level higher."""
+    found = np.full(len(level), -1)
+    order = np.arange(len(level))
+    for depth in range(2, int(level.max(initial=1)) + 1):
+        here = level == depth
+        found[here] = np.maximum.accumulate(np.where(level == depth - 1, order, 0))[here]
+    return found
+
+
+def _paths(level: Whole, parent: Whole, name: Whole, names: list[str]) -> tuple[Whole, list[str]]:
+    """The path of each element, as a position among all paths."""
+    path = np.zeros(len(level), np.int64)
+    paths: list[str] = []
+    for depth in range(1, int(level.max(initial=1)) + 1):
+        here = np.flatnonzero(level == depth)
+        above = path[parent[here]] if depth > 1 else np.zeros(len(here), np.int64)
+        key = above * len(names) + name[here]
+        used = np.flatnonzero(np.bincount(key))
+        place = np.zeros(int(used.max(initial=0)) + 1, np.int64)
+        place[used] = np.arange(len(paths), len(paths) + len(used))
+        path[here] = place[key]
+        before = paths if depth > 1 else [""] * len(names)
+        paths = paths + [
+            f"{before[one // len(names)]}/{names[one % len(names)]}".removeprefix("/")
+            for one in used.tolist()
+        ]
+    return path, paths
