@@ -65,31 +65,67 @@ class Rows:
         return Rows(self.values[np.repeat(keep, lengths)], kept, self.file[keep], self.line[keep])
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of many files, which blanks divide.
+
+    Attributes:
+        text: The files, one after the other, each with a line's end behind it.
+        starts: int64 ``(w,)``, where each word begins.
+        ends: int64 ``(w,)``, where it ends.
+        rows: int64 ``(r + 1,)``, the first word of each line that has any.
+        file: int64 ``(r,)``, the position of each such line's file.
+        line: int64 ``(r,)``, its number in that file, from 1.
+    """
+
+    text: bytes
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    file: NDArray[np.int64]
+    line: NDArray[np.int64]
+
+    def spans(self, first: NDArray[np.int64], stop: NDArray[np.int64]) -> pa.Array:
+        """Words with what stands between them: from the word `first` to the one before `stop`, in rising order."""
+        edges = np.empty(2 * len(first) + 1, np.int32)
+        edges[0:-1:2], edges[1::2], edges[-1] = self.starts[first], self.ends[stop - 1], len(self.text)
+        buffers = [None, pa.py_buffer(edges), pa.py_buffer(self.text)]
+        spans = pa.Array.from_buffers(pa.binary(), 2 * len(first), buffers)
+        return spans.take(pa.array(np.arange(0, 2 * len(first), 2)))
+
+
+def words(bodies: Sequence[bytes]) -> Words:
+    """The words of many files."""
+    text = b"\n".join(bodies) + b"\n"
+    codes = np.frombuffer(text, np.uint8)
+    blank = _BLANKS[codes]
+    # A word begins and ends where blanks do; the text ends with one.
+    edges = np.flatnonzero(np.diff(blank, prepend=True))
+    starts, ends = edges[::2], edges[1::2]
+    breaks = np.flatnonzero(codes == NEWLINE)
+    line = np.searchsorted(breaks, starts)
+    first = np.concatenate([[True], np.diff(line) != 0]) if len(line) else np.empty(0, bool)
+    rows = np.concatenate([np.flatnonzero(first), [len(starts)]])
+    row_line = line[first]
+    # Every file ends with one break of its own, so the lines before it are the breaks before it.
+    sizes = np.fromiter((len(body) + 1 for body in bodies), np.int64, len(bodies))
+    begin = np.cumsum(sizes) - sizes
+    file = np.searchsorted(begin, starts[first], side="right") - 1
+    before = np.searchsorted(breaks, begin)
+    return Words(text, starts, ends, rows, file, row_line - before[file] + 1 if len(file) else row_line)
+
+
 def parse(bodies: Sequence[bytes]) -> Rows:
     """Parse the rows of many files.
 
     Raises:
         DataError: A word is no finite number; `position` is ``file 3, line 7`` with the file's position.
     """
-    text = b"\n".join(body.removeprefix(BOM) for body in bodies) + b"\n"
-    codes = np.frombuffer(text, np.uint8)
-    blank = _BLANKS[codes]
-    starts = np.flatnonzero(~blank & np.concatenate([[True], blank[:-1]]))
-    breaks = np.flatnonzero(codes == NEWLINE)
-    line = np.searchsorted(breaks, starts)
-    first = np.concatenate([[True], np.diff(line) != 0]) if len(line) else np.empty(0, bool)
-    offsets = np.concatenate([np.flatnonzero(first), [len(starts)]])
-    row_line = line[first]
-    # Every file ends with one break of its own, so the lines before it are the breaks before it.
-    sizes = np.fromiter((len(body.removeprefix(BOM)) + 1 for body in bodies), np.int64, len(bodies))
-    begin = np.cumsum(sizes) - sizes
-    lines_before = np.searchsorted(breaks, begin)
-    file = np.searchsorted(begin, starts[first], side="right") - 1
-    rows = Rows(np.empty(0), offsets, file, row_line - lines_before[file] + 1 if len(file) else row_line)
-    values = _numbers(text, len(starts))
+    found = words([body.removeprefix(BOM) for body in bodies])
+    values = _numbers(found.text, len(found.starts))
     if values is None:
-        raise _faulty(text, starts, rows)
-    return Rows(values, rows.offsets, rows.file, rows.line)
+        raise _faulty(found)
+    return Rows(values, found.rows, found.file, found.line)
 
 
 def fault(line: bytes, parse: Callable[[Sequence[bytes]], Rows] = parse) -> DataError | None:
@@ -121,17 +157,26 @@ def _numbers(text: bytes, count: int) -> NDArray[np.float64] | None:
     return values if len(values) == count and np.isfinite(values).all() else None
 
 
-def _faulty(text: bytes, starts: NDArray[np.int64], rows: Rows) -> DataError:
-    for row, (begin, end) in enumerate(zip(rows.offsets[:-1], rows.offsets[1:], strict=True)):
-        for start in starts[begin:end]:
-            word = text[start : start + 64].split(None, 1)[0]
+def _faulty(found: Words) -> DataError:
+    for row, (begin, end) in enumerate(zip(found.rows[:-1], found.rows[1:], strict=True)):
+        for start in found.starts[begin:end]:
+            word = found.text[start : start + 64].split(None, 1)[0]
             value = _numbers(word + b"\n", 1)
             if value is None:
                 return DataError(
                     f"found {word.decode(errors='replace')!r}, expected a finite number",
-                    position=f"file {rows.file[row]}, line {rows.line[row]}",
+                    position=f"file {found.file[row]}, line {found.line[row]}",
                 )
     return DataError("found text that is no row of numbers", position="file 0, line 1")
+
+
+def finite(given: pa.Array) -> NDArray[np.float64] | None:
+    """Words as numbers; null where one is no finite number."""
+    try:
+        found = given.cast(pa.string()).cast(pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    return found if np.isfinite(found).all() else None
 
 
 def snap(

@@ -110,15 +110,6 @@ class Table:
         return self.body[begin[self._opens[position]] : end[self._opens[position]] + 1]
 
 
-def numbers(words: pa.Array) -> NDArray[np.float64] | None:
-    """Words as numbers; null where one is no finite number."""
-    try:
-        found = words.cast(pa.float64()).to_numpy()
-    except pa.ArrowInvalid:
-        return None
-    return found if np.isfinite(found).all() else None
-
-
 def parse(bodies: Sequence[bytes]) -> Table | None:
     """Some documents as columns; null where one of them is not plain."""
     bodies = [body.removeprefix(BOM) for body in bodies]

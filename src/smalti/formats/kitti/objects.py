@@ -13,15 +13,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import pyarrow as pa
+import numpy as np
 
 from smalti.errors import DataError, EmptySourceError, at
 from smalti.formats import label_rows
 from smalti.formats.document_writer import CLASSES, DocumentWriter, listed_classes
-from smalti.formats.documents import Document, DocumentReader, Found, Parsed
+from smalti.formats.documents import Block, Document, DocumentReader, Found, Parsed
 from smalti.formats.free_names import stem_of
+from smalti.formats.kitti.columns import members
+from smalti.formats.kitti.options import ATTRIBUTES, IGNORED, NOWHERE, NUMBERS, SPACE, UNKNOWN
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
-from smalti.schema import features
+from smalti.schema.build import objects_columns
 from smalti.schema.categories import Categories
 from smalti.storage.location import BOM
 from smalti.storage.media import IMAGE_SUFFIXES
@@ -33,20 +35,10 @@ if TYPE_CHECKING:
     from smalti.formats.probe import Probe
     from smalti.formats.protocol import PartResult
     from smalti.formats.report import Loss
+    from smalti.schema import features
     from smalti.storage.folder import Target
 
 LABELS = {"label_2": "image_2", "labels": "images"}  # folders of labels, and of their images beside
-NUMBERS = 14  # of a row, after the type; one more is a score
-UNKNOWN = {"truncated": -1, "occluded": -1, "alpha": -10}
-SPACE = ("height", "width", "length", "x", "y", "z", "rotation_y")
-NOWHERE = (-1, -1, -1, -1000, -1000, -1000, -10)  # what the kit writes of objects without a place in space
-IGNORED = "DontCare"
-ATTRIBUTES: dict[str, Any] = {
-    "truncated": features.Value(type=pa.float64()),
-    "occluded": features.Value(type=pa.int64()),
-    "alpha": features.Value(type=pa.float64()),
-    "dontcare": features.Value(type=pa.bool_()),
-}
 
 
 class KittiOptions(Options):
@@ -91,6 +83,17 @@ class KittiReader(DocumentReader[KittiOptions]):
                 for line in (sets / name).read_text().splitlines():
                     found.setdefault(line, stem_of(name))
         return found
+
+    def regular(
+        self, bodies: Sequence[bytes], documents: Sequence[Document], known: features.Objects
+    ) -> Block | None:
+        found = members(bodies, self._listed())
+        return found and Block(
+            images=[str(document.image) for document in documents],
+            sizes=np.zeros((len(documents), 2), np.int64),
+            objects=objects_columns(found[0], known),
+            lengths=found[1],
+        )
 
     def parse(self, body: bytes, document: Document) -> Parsed:
         objects, faults = [], []

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from smalti.errors import DataError
 from smalti.formats import label_rows
 from smalti.formats.document_writer import CLASSES, class_list, listed_classes
-from smalti.formats.kitti.objects import ATTRIBUTES, IGNORED, NUMBERS, SPACE, UNKNOWN
+from smalti.formats.kitti.options import ATTRIBUTES, IGNORED, NUMBERS, SPACE, UNKNOWN
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
 from smalti.formats.sequence_writer import Key, SequenceWriter, number_text, sides
 from smalti.formats.sequences import LAST, Clip, FrameRows, SequenceReader, parse_rows, whole_numbers

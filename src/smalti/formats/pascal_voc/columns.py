@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.formats import xml_table
+from smalti.formats.label_rows import finite
 from smalti.formats.pascal_voc.options import CORNERS, FLAGS, TRUE
 from smalti.schema.build import boxes_column
 
@@ -81,7 +82,7 @@ def _members(table: Table, where: NDArray[np.int64], shift: int) -> dict[str, pa
     if not np.array_equal(table.parent[boxes], where):
         return None  # an object without a box, or with two of them
     corners = [table.single(f"{OBJECT}/bndbox/{corner}", boxes) for corner in CORNERS]
-    values = [None if corner is None else xml_table.numbers(corner) for corner in corners]
+    values = [None if corner is None else finite(corner) for corner in corners]
     category = table.single(f"{OBJECT}/name", where)
     if category is None or not all(value is not None and len(value) == len(where) for value in values):
         return None
@@ -118,9 +119,7 @@ def _sizes(table: Table) -> NDArray[np.int64] | None:
     for column, side in enumerate(("width", "height")):
         words = table.single(f"{SIZE}/{side}", which)
         values = (
-            None
-            if words is None
-            else xml_table.numbers(pc.fill_null(pc.if_else(pc.equal(words, ""), "0", words), "0"))
+            None if words is None else finite(pc.fill_null(pc.if_else(pc.equal(words, ""), "0", words), "0"))
         )
         if values is None or not ((values >= 0) & (values < 2**31) & (values == np.floor(values))).all():
             return None
