@@ -19,16 +19,20 @@ import pyarrow as pa
 from smalti.errors import DataError, EmptySourceError, UnsafePathError
 from smalti.formats import json_files, mask_png
 from smalti.formats.document_writer import CLASSES, DocumentWriter, listed_classes, one_loss
-from smalti.formats.documents import Document, DocumentReader, Found, Parsed
+from smalti.formats.documents import Block, Document, DocumentReader, Found, Parsed
 from smalti.formats.free_names import stem_of
+from smalti.formats.labelme_columns import shapes
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
 from smalti.formats.splits import split_folders
 from smalti.schema import features
+from smalti.schema.build import objects_columns
 from smalti.schema.categories import Categories
 from smalti.storage.media import IMAGE_SUFFIXES
 from smalti.storage.paths import safe_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from smalti.formats.probe import Probe
     from smalti.formats.report import Loss
 
@@ -88,6 +92,24 @@ class LabelMeReader(DocumentReader[LabelMeOptions]):
             splits=tuple(dict.fromkeys(document.split for document in found if document.split)),
         )
 
+    def regular(
+        self, bodies: Sequence[bytes], documents: Sequence[Document], known: features.Objects
+    ) -> Block | None:
+        found = shapes(bodies)
+        if found is None:
+            return None
+        try:
+            images = [_image(said, document) for said, document in zip(found.said, documents, strict=True)]
+        except DataError:
+            return None
+        return Block(
+            images=images,
+            sizes=found.sizes,
+            objects=objects_columns(found.members, known),
+            lengths=found.lengths,
+            columns={"labelme": found.rest} if any(found.rest) else {},
+        )
+
     def parse(self, body: bytes, document: Document) -> Parsed | None:
         whole = json_files.parse(body, dict)
         if not {"shapes", "imagePath"} & whole.keys():
@@ -99,7 +121,7 @@ class LabelMeReader(DocumentReader[LabelMeOptions]):
             key: value for key, value in whole.items() if key not in FILE_KEYS and value not in (None, {})
         }
         return Parsed(
-            image=_image(whole, document),
+            image=_image(whole.get("imagePath"), document),
             width=width,
             height=height,
             objects=_grouped(objects),
@@ -108,11 +130,10 @@ class LabelMeReader(DocumentReader[LabelMeOptions]):
         )
 
 
-def _image(whole: dict[str, Any], document: Document) -> str:
+def _image(said: Any, document: Document) -> str:
     """The image's path: its file has the document's name, or is where the document says, as far as that is inside."""
     if document.image is not None:
         return document.image
-    said = whole.get("imagePath")
     folder, slash, _ = str(document.path).rpartition("/")
     if not isinstance(said, str) or not said:
         return safe_path(f"{stem_of(str(document.path))}.jpg")

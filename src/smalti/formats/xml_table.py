@@ -29,13 +29,11 @@ LONGEST = 2**31 - 1  # bytes that Arrow's offsets of 32 bits reach
 _STRANGE = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")  # what is no character
 _GOOD = bytes(code for code in range(256) if code >= 32 or code in b"\t\n\r")
 _NAME = rb"[A-Za-z_][A-Za-z0-9_.\-]*"
-_VALUE = rb"\s*=\s*(?:\"[^\"<]*\"|'[^'<]*')"
+_VALUE = rb"\s*=\s*\"\""  # values stand by themselves
 _TAG = re.compile(rb"<(/?)(" + _NAME + rb")((?:\s+" + _NAME + _VALUE + rb")*)\s*(/?)>")
 _ATTRIBUTE = re.compile(rb"(" + _NAME + rb")" + _VALUE)
-_DECLARED = re.compile(
-    rb"<\?xml\s+version\s*=\s*[\"']1\.0[\"'](?:\s+encoding\s*=\s*[\"'](?:utf-8|us-ascii)[\"'])?\s*\?>",
-    re.IGNORECASE,
-)
+_DECLARED = re.compile(rb"<\?xml\s+version" + _VALUE + rb"(\s+encoding" + _VALUE + rb")?\s*\?>")
+_DECLARABLE = {"1.0", "utf-8", "UTF-8", "us-ascii", "US-ASCII"}
 BLANK = 32  # and what is below it, where nothing is that XML forbids
 OPEN, CLOSE, BOTH, HEAD = 0, 1, 2, 3  # what a tag is
 
@@ -45,26 +43,20 @@ class Table:
     """The elements of some documents, in their order.
 
     Attributes:
-        body: The documents, one after the other.
         document: ``(n,)``, the position of each element's document.
         parent: ``(n,)``, the position of the element that it lies in; -1 for a root.
         paths: Names of elements from the root's, as ``annotation/object/name``.
         leaf: ``(n,)``, whether it has no elements.
-        attributed: ``(n,)``, whether it has attributes.
     """
 
-    body: bytes
     document: Whole
     parent: Whole
     paths: list[str]
     leaf: NDArray[np.bool_]
-    attributed: NDArray[np.bool_]
     _opens: Whole  # (n,), the tags that elements begin and end with
     _closes: Whole
-    _edges: tuple[Whole, Whole]  # where all tags begin and end
-    _spans: pa.Array  # tags and the texts behind them, by turns
+    _tags: Tags
     _groups: list[Whole]  # the positions of the elements of each path
-    _ascii: bool
 
     def of(self, *paths: str) -> Whole:
         """The positions of the elements of some paths, in order."""
@@ -73,8 +65,32 @@ class Table:
 
     def texts(self, which: Whole) -> pa.Array:
         """The texts of elements without children, without blanks around them."""
-        found = self._spans.take(pa.array(2 * self._opens[which] + 1)).cast(pa.string())
-        return pc.ascii_trim_whitespace(found) if self._ascii else pc.utf8_trim_whitespace(found)
+        found = self.contents(which)
+        return pc.ascii_trim_whitespace(found) if self._tags.ascii else pc.utf8_trim_whitespace(found)
+
+    def contents(self, which: Whole) -> pa.Array:
+        """As `texts`, with their blanks."""
+        return self._tags.spans.take(pa.array(2 * self._opens[which] + 1)).cast(pa.string())
+
+    def attributes(self, which: Whole) -> dict[str, pa.Array]:
+        """The attributes of elements by name, in the order of their first use; null where an element lacks one."""
+        tags = self._tags
+        code = tags.code[self._opens[which]]
+        used = [tags.kinds.attributes[n] for n in dict.fromkeys(code.tolist())]
+        return {
+            name: self._attribute(which, code, name) for name in dict.fromkeys(n for own in used for n in own)
+        }
+
+    def _attribute(self, which: Whole, code: Whole, name: str) -> pa.Array:
+        every = self._tags.kinds.attributes
+        place = np.array([own.index(name) if name in own else -1 for own in every])[code]
+        at = self._tags.values.first[self._opens[which]] + place
+        return self._tags.values.texts.take(pa.array(at, mask=place < 0)).cast(pa.string())
+
+    def attributed(self, which: Whole) -> NDArray[np.bool_]:
+        """Whether elements have attributes."""
+        some = np.array([bool(own) for own in self._tags.kinds.attributes])
+        return some[self._tags.code[self._opens[which]]]
 
     def single(self, path: str, owners: Whole) -> pa.Array | None:
         """The text of the one element of a path in each of its owners.
@@ -99,15 +115,60 @@ class Table:
         at[place] = np.arange(len(which))
         return self.texts(which).take(pa.array(at, mask=at < 0))
 
+    def span(self, which: Whole) -> tuple[Whole, Whole]:
+        """Where elements begin and end in the documents, one after the other."""
+        begin, end = self._tags.begin, self._tags.end
+        return begin[self._opens[which]], end[self._closes[which]] + 1
+
     def raw(self, position: int) -> bytes:
         """An element as it stands in its document."""
-        begin, end = self._edges
-        return self.body[begin[self._opens[position]] : end[self._closes[position]] + 1]
+        tags = self._tags
+        return tags.body[tags.begin[self._opens[position]] : tags.end[self._closes[position]] + 1]
 
     def tag(self, position: int) -> bytes:
         """The tag that an element begins with."""
-        begin, end = self._edges
-        return self.body[begin[self._opens[position]] : end[self._opens[position]] + 1]
+        tags = self._tags
+        return tags.body[tags.begin[self._opens[position]] : tags.end[self._opens[position]] + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The values of attributes, of all tags.
+
+    Attributes:
+        texts: The values.
+        first: ``(t,)``, for each tag the position of its first one.
+    """
+
+    texts: pa.Array
+    first: Whole
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The tags of some documents, in their order.
+
+    Attributes:
+        body: The documents, one after the other.
+        begin: ``(t,)``, where each begins in the body.
+        end: ``(t,)``, where it ends.
+        spans: By turns a tag, without the values of its attributes, and the text behind it.
+        code: ``(t,)``, which of the different tags it is.
+        kinds: What those are.
+        values: The values of their attributes.
+        ascii: Whether all is ASCII.
+        solid: How many bytes are no blanks, values of attributes left out.
+    """
+
+    body: bytes
+    begin: Whole
+    end: Whole
+    spans: pa.Array
+    code: Whole
+    kinds: Kinds
+    values: Values
+    ascii: bool
+    solid: int
 
 
 def parse(bodies: Sequence[bytes]) -> Table | None:
@@ -119,27 +180,78 @@ def parse(bodies: Sequence[bytes]) -> Table | None:
         body = b"".join(bodies)
     if len(body) > LONGEST or not _sound(body):
         return None
-    codes = np.frombuffer(body, np.uint8)
-    begin, end = np.flatnonzero(codes == 60), np.flatnonzero(codes == 62)
-    if (
-        len(begin) != len(end)
-        or not len(begin)
-        or not (begin < end).all()
-        or not (end[:-1] < begin[1:]).all()
-    ):
-        return None
-    edges = np.empty(2 * len(begin) + 1, np.int32)
-    edges[0:-1:2], edges[1::2], edges[-1] = begin, end + 1, len(body)
-    spans = pa.Array.from_buffers(
-        pa.binary(), 2 * len(begin), [None, pa.py_buffer(edges), pa.py_buffer(body)]
-    )
-    tags = spans.take(pa.array(np.arange(0, 2 * len(begin), 2))).dictionary_encode()
-    kinds = _kinds(tags.dictionary.to_pylist())
-    if kinds is None or body[: begin[0]].strip():
+    tags = _tags(body)
+    if tags is None:
         return None
     starts = np.cumsum([0, *map(len, bodies)])
-    firsts = np.searchsorted(begin, starts)
-    return _table(body, (begin, end), firsts, kinds, tags.indices.to_numpy(), spans)
+    return _table(tags, np.searchsorted(tags.begin, starts))
+
+
+def _tags(body: bytes) -> Tags | None:
+    low, high = _quoted(body)
+    bare = _without(body, low, high)
+    codes = np.frombuffer(bare, np.uint8)
+    begin, end = np.flatnonzero(codes == 60), np.flatnonzero(codes == 62)
+    if not len(begin) or len(begin) != len(end) or bare[: begin[0]].strip():
+        return None
+    if not (begin < end).all() or not (end[:-1] < begin[1:]).all():
+        return None
+    spans = _spans(bare, begin, end + 1)
+    found = spans.take(pa.array(np.arange(0, 2 * len(begin), 2))).dictionary_encode()
+    kinds = _kinds(found.dictionary.to_pylist())
+    if kinds is None:
+        return None
+    code = found.indices.to_numpy()
+    counts = (
+        np.array([len(own) for own in kinds.attributes])[code] if len(low) else np.zeros(len(code), np.int64)
+    )
+    first = np.cumsum(counts) - counts
+    values = Values(_spans(body, low, high).take(pa.array(np.arange(0, 2 * len(low), 2))), first)
+    if len(low) and not _sound_values(values, kinds.kind[code] == HEAD, counts):
+        return None
+    solid = int(np.count_nonzero(codes > BLANK)) - int(kinds.solid[code].sum())
+    if len(low):
+        # From places among tags without values to places in the body.
+        removed = np.concatenate([[0], np.cumsum(high - low)])
+        begin, end = begin + removed[first], end + removed[first + counts]
+    return Tags(body, begin, end, spans, code, kinds, values, body.isascii(), solid)
+
+
+def _quoted(body: bytes) -> tuple[Whole, Whole]:
+    """Where what stands in quotes begins and ends."""
+    if b'"' not in body:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    places = np.flatnonzero(np.frombuffer(body, np.uint8) == 34)
+    return places[: len(places) // 2 * 2 : 2] + 1, places[1::2]
+
+
+def _without(body: bytes, low: Whole, high: Whole) -> bytes:
+    """A text without some spans."""
+    if not len(low):
+        return body
+    turns = np.zeros(len(body), np.int8)
+    turns[low] = 1
+    turns[high] -= 1
+    return np.frombuffer(body, np.uint8)[np.cumsum(turns, dtype=np.int8) == 0].tobytes()
+
+
+def _spans(body: bytes, begin: Whole, end: Whole) -> pa.Array:
+    """Spans of a text, and by turns what stands between them."""
+    edges = np.empty(2 * len(begin) + 1, np.int32)
+    edges[0:-1:2], edges[1::2], edges[-1] = begin, end, len(body)
+    return pa.Array.from_buffers(pa.binary(), 2 * len(begin), [None, pa.py_buffer(edges), pa.py_buffer(body)])
+
+
+def _sound_values(values: Values, heads: NDArray[np.bool_], counts: Whole) -> bool:
+    """Whether all that stands in quotes are values, with nothing that XML forbids or changes there."""
+    if int(counts.sum()) != len(values.texts):
+        return False
+    declared = values.texts.take(pa.array(np.flatnonzero(np.repeat(heads, counts))))
+    if not _DECLARABLE.issuperset(pc.unique(declared.cast(pa.string())).to_pylist()):
+        return False
+    _, offsets, data = values.texts.buffers()
+    inner = np.frombuffer(data, np.uint8)[: np.frombuffer(offsets, np.int32)[len(values.texts)]]
+    return not ((inner < BLANK) | (inner == 60)).any()
 
 
 def _sound(body: bytes) -> bool:
@@ -156,40 +268,40 @@ def _sound(body: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kinds:
+class Kinds:
     """What each different tag is: open, close or both; the position of its name; its attributes; its length without blanks."""
 
     kind: NDArray[np.int8]
     name: Whole
     names: list[str]
-    attributed: NDArray[np.bool_]
+    attributes: list[list[str]]
     solid: Whole
 
 
-def _kinds(tags: list[bytes]) -> _Kinds | None:
-    kinds, codes, attributed = [], [], []
+def _kinds(tags: list[bytes]) -> Kinds | None:
+    kinds, codes, attributes = [], [], []
     names: dict[bytes, int] = {}
     for tag in tags:
         found = _TAG.fullmatch(tag)
         if found is None and not _DECLARED.fullmatch(tag):
             return None
         closing, name, words, single = found.groups() if found else (b"", b"", b"", b"")
-        own = _ATTRIBUTE.findall(words)
+        own = _ATTRIBUTE.findall(words if found else tag)
         if len(set(own)) < len(own) or b"xmlns" in own or (closing and (own or single)):
             return None
         kinds.append(HEAD if not name else CLOSE if closing else BOTH if single else OPEN)
         codes.append(names.setdefault(name, len(names)))
-        attributed.append(bool(own))
+        attributes.append([word.decode() for word in own])
     solid = [len(tag.translate(None, b" \t\n")) for tag in tags]
-    return _Kinds(
+    return Kinds(
         np.array(kinds, np.int8), np.array(codes, np.int64), [name.decode() for name in names],
-        np.array(attributed, bool), np.array(solid, np.int64),
+        attributes, np.array(solid, np.int64),
     )  # fmt: skip
 
 
-def _table(
-    body: bytes, edges: tuple[Whole, Whole], firsts: Whole, kinds: _Kinds, tag: Whole, spans: pa.Array
-) -> Table | None:
+def _table(tags: Tags, firsts: Whole) -> Table | None:
+    """The elements of tags; null where they are not well-formed documents, each of which begins with the tag `firsts`."""
+    kinds, tag = tags.kinds, tags.code
     kind, name = kinds.kind[tag], kinds.name[tag]
     opens, closing = kind == OPEN, kind == CLOSE
     after = np.cumsum(opens.view(np.int8) - closing.view(np.int8), dtype=np.int32)
@@ -218,27 +330,24 @@ def _table(
     closes[opened] = closed
     ends = closes[element]
     leaf = ends <= element + 1
-    if not _bare(body, spans.take(pa.array(2 * element[ends == element + 1] + 1)), kinds.solid[tag].sum()):
-        return None
+    texts = tags.spans.take(pa.array(2 * element[ends == element + 1] + 1))
+    if tags.solid != _solid(texts):
+        return None  # text beside elements
     parent = _parents(own)
     path, paths = _paths(own, parent, name[element], kinds.names)
     order = np.argsort(path.astype(np.int16), kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(path, minlength=len(paths)))[:-1])
     document = np.repeat(np.arange(len(counts)), np.diff(np.searchsorted(element, firsts)))
-    attributed = kinds.attributed[tag[element]]
-    return Table(
-        body, document, parent, paths, leaf, attributed, element, ends, edges, spans, groups, body.isascii()
-    )  # fmt: skip
+    return Table(document, parent, paths, leaf, element, ends, tags, groups)
 
 
-def _bare(body: bytes, texts: pa.Array, tags: int) -> bool:
-    """Whether all that is no blank stands in tags and in the texts of elements without children."""
+def _solid(texts: pa.Array) -> int:
+    """How many bytes of some texts are no blanks."""
     _, offsets, data = texts.buffers()
-    inner = (
-        np.frombuffer(data, np.uint8)[: np.frombuffer(offsets, np.int32)[len(texts)]] if data else np.empty(0)
-    )
-    found = int(np.count_nonzero(np.frombuffer(body, np.uint8) > BLANK))
-    return found == int(tags) + int(np.count_nonzero(inner > BLANK))
+    if not data:
+        return 0
+    inner = np.frombuffer(data, np.uint8)[: np.frombuffer(offsets, np.int32)[len(texts)]]
+    return int(np.count_nonzero(inner > BLANK))
 
 
 def _parents(level: Whole) -> Whole:

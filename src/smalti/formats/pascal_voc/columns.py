@@ -65,7 +65,7 @@ def annotations(bodies: Sequence[bytes], shift: int) -> Annotations | None:
         return None
     simple = {f"{OBJECT}/{name}" for name in PLAIN}
     inner = table.of(*(p for p in table.paths if p.rpartition("/")[0] == OBJECT and p not in simple))
-    odd = np.union1d(table.parent[inner], where[table.attributed[where]])
+    odd = np.union1d(table.parent[inner], where[table.attributed(where)])
     more = [(place, table.raw(int(where[place]))) for place in np.searchsorted(where, odd).tolist()]
     return Annotations(
         [name or None for name in names.to_pylist()],
@@ -132,12 +132,12 @@ def _rest(table: Table, count: int) -> list[bytes | None]:
     roots, sizes = table.of("annotation"), table.of(SIZE)
     inner = table.of(*(path for path in table.paths if path.startswith(f"{SIZE}/") and path.count("/") == 2
                        and path not in {f"{SIZE}/width", f"{SIZE}/height"}))  # fmt: skip
-    odd = np.union1d(table.parent[inner], sizes[table.attributed[sizes] | table.leaf[sizes]])
+    odd = np.union1d(table.parent[inner], sizes[table.attributed(sizes) | table.leaf[sizes]])
     some = {OBJECT, SIZE, "annotation/filename"}
     which = table.of(*(path for path in table.paths if path.count("/") == 1 and path not in some))
     which = np.union1d(which, odd)
     pieces: dict[int, list[bytes]] = {}
-    for n in np.flatnonzero(table.attributed[roots]).tolist():
+    for n in np.flatnonzero(table.attributed(roots)).tolist():
         pieces[n] = []  # attributes alone are something else, too
     for document, position in zip(table.document[which].tolist(), which.tolist(), strict=True):
         pieces.setdefault(document, []).append(table.raw(position))
