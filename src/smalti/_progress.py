@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import contextmanager
@@ -17,6 +18,13 @@ PATIENCE = 0.6  # seconds that work in a notebook takes before it has a bar
 REFRESH = 0.2  # seconds from one picture of it to the next
 
 
+_FORCED = {
+    "FORCE_COLOR",
+    "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+}  # https://rich.readthedocs.io/en/stable/console.html
+
+
 @contextmanager
 def track(total: int, label: str, show: bool | None = None) -> Iterator[Callable[[int], None]]:
     """Show a bar while the block runs; gives the function that is told of every step.
@@ -26,6 +34,9 @@ def track(total: int, label: str, show: bool | None = None) -> Iterator[Callable
         label: What is going on.
         show: Null: on a terminal and in a notebook only.
     """
+    if show is False or (show is None and _is_pipe()):
+        yield lambda _count: None
+        return
     console = _console()
     if not (console.is_terminal or console.is_jupyter if show is None else show):
         yield lambda _count: None
@@ -41,6 +52,12 @@ def track(total: int, label: str, show: bool | None = None) -> Iterator[Callable
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(label, total=total or None)
         yield lambda count: progress.advance(task, count)
+
+
+def _is_pipe() -> bool:
+    """Whether nobody looks, told without loading what draws the bar."""
+    terminal = getattr(sys.stderr, "isatty", bool)()
+    return not (terminal or "IPython" in sys.modules or _FORCED & os.environ.keys())
 
 
 def _console() -> Console:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from smalti.errors import OptionError
 from smalti.formats.class_table import class_losses
 from smalti.formats.free_names import FreeNames, stem_of
 from smalti.formats.losses import dropped
+from smalti.formats.object_text import has
 from smalti.formats.protocol import Options, PartResult, Writer
 from smalti.formats.report import Loss, merged
 from smalti.schema import features
@@ -18,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeVar
 
-    import pyarrow as pa
+    from numpy.typing import NDArray
 
     from smalti.formats.protocol import Cursor
     from smalti.formats.report import LossKind
@@ -45,7 +51,7 @@ def listed_classes(text: str) -> Categories:
 
 
 class DocumentWriter(Writer[OptionsT]):
-    """Writes a document an image; a format says what is in one (`document`) and where it goes (`places`).
+    """Writes a document an image; a format says what is in one (`fragments`, `document`) and where it goes (`places`).
 
     Attributes:
         title: The format's title, for reasons of losses.
@@ -58,6 +64,7 @@ class DocumentWriter(Writer[OptionsT]):
         split_folders: Whether the images and documents of a split are in a folder of its name.
         one_file: Whether `finish` puts the documents of a split together: it finds split, stem and body of each
             sample in the results' payloads.
+        between: What stands between two fragments.
     """
 
     title: ClassVar[str]
@@ -70,6 +77,7 @@ class DocumentWriter(Writer[OptionsT]):
 
     split_folders: ClassVar[bool] = False
     one_file: ClassVar[bool] = False
+    between: ClassVar[str] = ""
 
     def __init__(self, schema: Schema, options: OptionsT, single_file: str | None = None) -> None:
         super().__init__(schema, options, single_file)
@@ -81,7 +89,28 @@ class DocumentWriter(Writer[OptionsT]):
         """Whether an attribute can be written."""
         return bool(self.held_attributes.get(name) == feature)
 
-    @abstractmethod
+    def fragments(self, objects: pa.StructArray) -> pa.Array | None:
+        """What documents hold of each object, as text; null: there are objects that need `document`.
+
+        A format has this, or `document`, or both: then this is for what is usual.
+
+        Args:
+            objects: Objects that can be written.
+        """
+        del objects
+        return None
+
+    def framed(self, batch: pa.RecordBatch, names: list[str], inner: pa.Array) -> pa.Array:
+        """Whole documents as text: the fragments of each sample's objects, with what stands around them.
+
+        Args:
+            batch: The samples.
+            names: The images' names in the target.
+            inner: The fragments, joined.
+        """
+        del batch, names
+        return inner
+
     def document(
         self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
     ) -> bytes | None:
@@ -93,17 +122,21 @@ class DocumentWriter(Writer[OptionsT]):
             image: The image's name in the target.
             losses: Where what cannot be written as it is goes.
         """
+        raise NotImplementedError
 
     @abstractmethod
     def places(self, image: str) -> tuple[str, str]:
         """The paths of an image and of its document in the target."""
 
-    def _name(self, row: dict[str, Any], losses: list[Loss]) -> str:
-        """The image's name in the target, its split's folder in front where there is one."""
-        if not self.split_folders or not row.get("split"):
-            return self.names.one(row["id"], losses)
-        own = row["id"].partition("/")[2] if self.schema.id_has_split else row["id"]
-        return self.names.one(f"{row['split']}/{own}", losses)
+    def _names(self, batch: pa.RecordBatch, losses: list[Loss]) -> list[str]:
+        """The images' names in the target, their splits' folders in front where there are any."""
+        ids = batch.column("id")
+        if not self.split_folders or "split" not in batch.schema.names:
+            return self.names.many(ids, losses)
+        splits = batch.column("split").dictionary_decode()
+        own = pc.replace_substring_regex(ids, "^[^/]*/?", "") if self.schema.id_has_split else ids
+        folders = pc.binary_join_element_wise(splits, own, "/")
+        return self.names.many(pc.if_else(pc.equal(pc.fill_null(splits, ""), ""), ids, folders), losses)
 
     def wants(self) -> Schema:
         fields = {"id", "image", "split"}
@@ -122,30 +155,73 @@ class DocumentWriter(Writer[OptionsT]):
     def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
         del cursor
         losses: list[Loss] = []
-        bodies, documents, media, entries = [], [], [], []
-        written = 0
-        for row in batch.to_pylist():
-            name = self._name(row, losses)
-            objects = self._objects(row, losses)
-            image, document = self.places(name)
-            before = sum(loss.kind == "object" for loss in losses)
-            body = self.document(row, objects, name, losses)
-            written += len(objects) - sum(loss.kind == "object" for loss in losses) + before
-            if body is not None:
-                bodies.append(body)
-                documents.append(document)
-            media.append((row["image"]["path"], image))
-            entries.append((row.get("split"), stem_of(name), body if self.one_file else b""))
+        names = self._names(batch, losses)
+        places = [self.places(name) for name in names]
+        usual = None if self.one_file else self._usual(batch, names, losses)
+        bodies, written = self._by_rows(batch, names, losses) if usual is None else usual
+        some = [(place[1], body) for place, body in zip(places, bodies, strict=True) if body is not None]
         if not self.one_file:
-            target.write_many(documents, bodies)
+            target.write_many([place for place, _ in some], [body for _, body in some])
+        splits = batch.column("split").to_pylist() if "split" in batch.schema.names else [None] * len(batch)
+        stems = [stem_of(name) for name in names]
+        held = bodies if self.one_file else [b""] * len(batch)
+        images = batch.column("image").field("path").to_pylist()
         return PartResult(
             samples=len(batch),
             objects=written,
             losses=merged(losses),
-            media=media,
-            files=0 if self.one_file else len(bodies),
-            payload=entries,
+            media=list(zip(images, (image for image, _ in places), strict=True)),
+            files=0 if self.one_file else len(some),
+            payload=list(zip(splits, stems, held, strict=True)),
         )
+
+    def _usual(
+        self, batch: pa.RecordBatch, names: list[str], losses: list[Loss]
+    ) -> tuple[Sequence[bytes | None], int] | None:
+        """The documents made of whole columns, and how many objects they hold; null where that cannot be."""
+        column = (
+            batch.column(self.field) if self.field else pa.array([[]] * len(batch), pa.list_(pa.struct([])))
+        )
+        objects, owner = column.flatten(), pc.list_parent_indices(column).to_numpy()
+        some: list[Loss] = []
+        keep = self._complete(objects, batch.column("id").take(pa.array(owner)), some)
+        if not keep.all():
+            objects, owner = objects.filter(pa.array(keep)), owner[keep]
+        if (made := self.fragments(objects)) is None:
+            return None
+        losses += some
+        if self.field and (missing := column.null_count):
+            first = batch.column("id").filter(column.is_null())[0].as_py()
+            loss = one_loss("unannotated.merged", self.field, "change", UNLABELLED, first)
+            losses.append(replace(loss, count=missing))
+        ends = np.cumsum(np.bincount(owner, minlength=len(batch)))
+        offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
+        inner = pc.binary_join(pa.ListArray.from_arrays(offsets, made), self.between)
+        return self.framed(batch, names, inner).cast(pa.binary()).to_pylist(), len(objects)
+
+    def _complete(self, objects: pa.StructArray, ids: pa.Array, losses: list[Loss]) -> NDArray[np.bool_]:
+        """Which objects can be written; others are reported."""
+        keep = np.ones(len(objects), bool)
+        for some in self.needed:
+            lack = keep & ~np.any([has(objects, name) for name in some], axis=0)
+            if lack.any():
+                loss = _lacking(some, str(self.field), ids[int(lack.argmax())].as_py())
+                losses.append(replace(loss, count=int(lack.sum())))
+            keep &= ~lack
+        return keep
+
+    def _by_rows(
+        self, batch: pa.RecordBatch, names: list[str], losses: list[Loss]
+    ) -> tuple[Sequence[bytes | None], int]:
+        """The documents made one by one, and how many objects they hold."""
+        bodies = []
+        written = 0
+        for row, name in zip(batch.to_pylist(), names, strict=True):
+            objects = self._objects(row, losses)
+            before = sum(loss.kind == "object" for loss in losses)
+            bodies.append(self.document(row, objects, name, losses))
+            written += len(objects) - sum(loss.kind == "object" for loss in losses) + before
+        return bodies, written
 
     def _objects(self, row: dict[str, Any], losses: list[Loss]) -> list[dict[str, Any]]:
         """The objects that can be written; others are reported."""
@@ -161,9 +237,7 @@ class DocumentWriter(Writer[OptionsT]):
             if lacking is None:
                 kept.append(item)
                 continue
-            why = f"an object needs {' or '.join(sorted(lacking))}"
-            code = "category.missing" if "category" in lacking else "geometry.missing"
-            losses.append(one_loss(code, self.field, "object", why, row["id"]))
+            losses.append(_lacking(lacking, self.field, row["id"]))
         return kept
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
@@ -203,6 +277,12 @@ def object_field(schema: Schema) -> str | None:
     raise OptionError(
         f"which label field to write? There are {', '.join(names)}; select one and rename it to objects"
     )
+
+
+def _lacking(members: frozenset[str], field: str, sample: str) -> Loss:
+    why = f"an object needs {' or '.join(sorted(members))}"
+    code = "category.missing" if "category" in members else "geometry.missing"
+    return one_loss(code, field, "object", why, sample)
 
 
 def one_loss(code: str, field: str, kind: LossKind, reason: str, example: str) -> Loss:

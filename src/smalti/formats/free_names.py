@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
 
 from smalti.formats.report import Loss
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class FreeNames:
@@ -16,6 +22,14 @@ class FreeNames:
 
     def __init__(self) -> None:
         self.taken: set[str] = set()
+
+    def many(self, images: pa.Array, losses: list[Loss]) -> list[str]:
+        """The names of many images."""
+        keys = _keys(pc.replace_substring_regex(images, r"\.[^./]*$", ""))
+        if len(set(keys)) == len(keys) and self.taken.isdisjoint(keys):
+            self.taken.update(keys)
+            return list(images.to_pylist())
+        return [self.one(image, losses) for image in images.to_pylist()]
 
     def one(self, image: str, losses: list[Loss]) -> str:
         """The name of one image; a change goes to the losses."""
@@ -38,6 +52,13 @@ class FreeNames:
                 )
             )
         return name
+
+
+def _keys(stems: pa.Array) -> list[str]:
+    """Names as file systems compare them that know neither case nor a character's two forms."""
+    if pc.all(pc.string_is_ascii(stems)).as_py():
+        return list(pc.ascii_lower(stems).to_pylist())
+    return list(pc.utf8_lower(pc.utf8_normalize(stems, "NFC")).to_pylist())
 
 
 def _key(image: str) -> str:

@@ -335,27 +335,6 @@ class SequenceWriter(Writer[OptionsT]):
         return 0
 
 
-def number_text(objects: pa.StructArray, name: str, unknown: str) -> pa.Array:
-    """A member of objects as text, as short as it reads back the same."""
-    index = objects.type.get_field_index(name)
-    if index < 0:
-        return pa.array([unknown] * len(objects), pa.string())
-    column = pc.struct_field(objects, [index])
-    if pa.types.is_floating(column.type):
-        column = pc.add(column, 0.0)  # -0 is 0
-    return pc.fill_null(column.cast(pa.string()), unknown)
-
-
-def sides(objects: pa.StructArray, name: str, members: Sequence[str]) -> NDArray[np.float64]:
-    """The numbers of a box ``(n, k)``, NaN where an object has none."""
-    index = objects.type.get_field_index(name)
-    if index < 0:
-        return np.full((len(objects), len(members)), np.nan)
-    column = pc.struct_field(objects, [index])
-    values = [pc.fill_null(pc.struct_field(column, member), np.nan) for member in members]
-    return np.stack([value.to_numpy(zero_copy_only=False) for value in values], axis=1)
-
-
 def _column(batch: pa.RecordBatch, name: str) -> list[Any]:
     if name not in batch.schema.names:
         return [None] * len(batch)

@@ -189,7 +189,9 @@ def parse(bodies: Sequence[bytes]) -> Table | None:
 
 def _tags(body: bytes) -> Tags | None:
     low, high = _quoted(body)
-    bare = _without(body, low, high)
+    # By turns what stands outside of quotes, and inside.
+    pieces = _spans(body, np.concatenate([[0], high]), np.concatenate([low, [len(body)]]))
+    bare = body if not len(low) else _data(pieces.take(pa.array(np.arange(0, len(pieces), 2)))).tobytes()
     codes = np.frombuffer(bare, np.uint8)
     begin, end = np.flatnonzero(codes == 60), np.flatnonzero(codes == 62)
     if not len(begin) or len(begin) != len(end) or bare[: begin[0]].strip():
@@ -206,7 +208,7 @@ def _tags(body: bytes) -> Tags | None:
         np.array([len(own) for own in kinds.attributes])[code] if len(low) else np.zeros(len(code), np.int64)
     )
     first = np.cumsum(counts) - counts
-    values = Values(_spans(body, low, high).take(pa.array(np.arange(0, 2 * len(low), 2))), first)
+    values = Values(pieces.take(pa.array(np.arange(1, 2 * len(low), 2))), first)
     if len(low) and not _sound_values(values, kinds.kind[code] == HEAD, counts):
         return None
     solid = int(np.count_nonzero(codes > BLANK)) - int(kinds.solid[code].sum())
@@ -225,21 +227,18 @@ def _quoted(body: bytes) -> tuple[Whole, Whole]:
     return places[: len(places) // 2 * 2 : 2] + 1, places[1::2]
 
 
-def _without(body: bytes, low: Whole, high: Whole) -> bytes:
-    """A text without some spans."""
-    if not len(low):
-        return body
-    turns = np.zeros(len(body), np.int8)
-    turns[low] = 1
-    turns[high] -= 1
-    return np.frombuffer(body, np.uint8)[np.cumsum(turns, dtype=np.int8) == 0].tobytes()
-
-
 def _spans(body: bytes, begin: Whole, end: Whole) -> pa.Array:
     """Spans of a text, and by turns what stands between them."""
     edges = np.empty(2 * len(begin) + 1, np.int32)
     edges[0:-1:2], edges[1::2], edges[-1] = begin, end, len(body)
     return pa.Array.from_buffers(pa.binary(), 2 * len(begin), [None, pa.py_buffer(edges), pa.py_buffer(body)])
+
+
+def _data(texts: pa.Array) -> NDArray[np.uint8]:
+    """The bytes of some texts, one after the other."""
+    _, offsets, data = texts.buffers()
+    stop = int(np.frombuffer(offsets, np.int32)[len(texts)]) if data else 0
+    return np.frombuffer(data, np.uint8)[:stop] if stop else np.empty(0, np.uint8)
 
 
 def _sound_values(values: Values, heads: NDArray[np.bool_], counts: Whole) -> bool:
@@ -249,8 +248,7 @@ def _sound_values(values: Values, heads: NDArray[np.bool_], counts: Whole) -> bo
     declared = values.texts.take(pa.array(np.flatnonzero(np.repeat(heads, counts))))
     if not _DECLARABLE.issuperset(pc.unique(declared.cast(pa.string())).to_pylist()):
         return False
-    _, offsets, data = values.texts.buffers()
-    inner = np.frombuffer(data, np.uint8)[: np.frombuffer(offsets, np.int32)[len(values.texts)]]
+    inner = _data(values.texts)
     return not ((inner < BLANK) | (inner == 60)).any()
 
 
@@ -331,7 +329,7 @@ def _table(tags: Tags, firsts: Whole) -> Table | None:
     ends = closes[element]
     leaf = ends <= element + 1
     texts = tags.spans.take(pa.array(2 * element[ends == element + 1] + 1))
-    if tags.solid != _solid(texts):
+    if tags.solid != np.count_nonzero(_data(texts) > BLANK):
         return None  # text beside elements
     parent = _parents(own)
     path, paths = _paths(own, parent, name[element], kinds.names)
@@ -339,15 +337,6 @@ def _table(tags: Tags, firsts: Whole) -> Table | None:
     groups = np.split(order, np.cumsum(np.bincount(path, minlength=len(paths)))[:-1])
     document = np.repeat(np.arange(len(counts)), np.diff(np.searchsorted(element, firsts)))
     return Table(document, parent, paths, leaf, element, ends, tags, groups)
-
-
-def _solid(texts: pa.Array) -> int:
-    """How many bytes of some texts are no blanks."""
-    _, offsets, data = texts.buffers()
-    if not data:
-        return 0
-    inner = np.frombuffer(data, np.uint8)[: np.frombuffer(offsets, np.int32)[len(texts)]]
-    return int(np.count_nonzero(inner > BLANK))
 
 
 def _parents(level: Whole) -> Whole:

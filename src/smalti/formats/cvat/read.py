@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from smalti.errors import DataError, EmptySourceError, at
-from smalti.formats.cvat import video
+from smalti.formats.cvat import survey_columns, video
 from smalti.formats.cvat.labels import parse_labels
 from smalti.formats.cvat.reading import Reading
 from smalti.formats.cvat.scan import scan
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from smalti.schema.schema import Schema
     from smalti.storage.location import Location
 
-PART = 500  # images
+PART = 2000  # images
 NAME = "annotations.xml"
 
 
@@ -62,7 +62,7 @@ class CvatReader(Reader[Options]):
         files = self._files()
         sources = []
         for file in files:
-            found = scan(file)
+            found = survey_columns.scan(file) or scan(file)
             with at(file=file.url):
                 split = file.stem if len(files) > 1 else None
                 sources.append(Source(file, found, parse_labels(found.meta), split))

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from smalti.errors import DataError, at
-from smalti.formats.cvat import video
-from smalti.formats.cvat.scan import LAST_FRAME, SHAPES, elements
+from smalti.formats import xml_files
+from smalti.formats.cvat import columns, video
+from smalti.formats.cvat.scan import LAST_FRAME, ROOT, SHAPES, document, elements
 from smalti.formats.cvat.shapes import Image, attribute_value, code, flag, parse_shape, struct
 from smalti.formats.cvat.survey import NUMBERS
 from smalti.schema import features
@@ -48,8 +49,12 @@ class Reading:
     def images(self, items: Sequence[Item]) -> pa.RecordBatch:
         """Images with their objects."""
         items = sized(items, self.schema)
+        body = document(self.file, [item.span for item in items])
+        if (found := columns.objects(body, len(items), self.feature)) is not None:
+            none: list[list[Element]] = [[] for _ in items]
+            return self._table({**_columns(items, self.schema), **self._tag_columns(none)}, *found)
         with at(file=self.file.url):
-            roots = elements(self.file, [item.span for item in items]).findall("image")
+            roots = xml_files.parse(body, ROOT).findall("image")
         objects: list[list[dict[str, Any]]] = []
         tags: list[list[Element]] = []
         for item, root in zip(items, roots, strict=True):
@@ -110,7 +115,12 @@ class Reading:
     def _batch(self, arrays: dict[str, pa.Array], objects: list[list[dict[str, Any]]]) -> pa.RecordBatch:
         flat = [row for rows in objects for row in rows]
         lengths = np.array([len(rows) for rows in objects], np.int64)
-        arrays["objects"] = list_column(struct(flat, self.feature), lengths)
+        return self._table(arrays, struct(flat, self.feature), lengths)
+
+    def _table(
+        self, arrays: dict[str, pa.Array], objects: pa.StructArray, lengths: np.ndarray
+    ) -> pa.RecordBatch:
+        arrays["objects"] = list_column(objects, lengths)
         return pa.RecordBatch.from_arrays(
             [arrays[name] for name in self.schema.columns], schema=self.schema.arrow
         )

@@ -253,9 +253,14 @@ def elements(place: Location, spans: list[tuple[int, int]]) -> Element:
     Raises:
         DataError: The file is not what it was.
     """
+    return xml_files.parse(document(place, spans), ROOT)
+
+
+def document(place: Location, spans: list[tuple[int, int]]) -> bytes:
+    """Some spans of a file as a document of their own."""
     first, last = spans[0][0], spans[-1][1]
     with place.open("rb") as file:
         file.seek(first)
         body = file.read(last - first)
     inner = b"".join(body[start - first : stop - first] for start, stop in spans)
-    return xml_files.parse(b"<%b>%b</%b>" % (ROOT.encode(), inner, ROOT.encode()), ROOT)
+    return b"<%b>%b</%b>" % (ROOT.encode(), inner, ROOT.encode())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from smalti.errors import DataError, at
+from smalti.errors import DataError
 from smalti.formats import xml_files
 from smalti.formats.cvat.labels import FIGURES, TAG, attribute_features, declared_kinds
 from smalti.formats.report import Loss, merged
@@ -107,9 +107,9 @@ def find_items(
     for source in sources:
         for span in source.scan.images:
             try:
-                with at(file=source.file.url, position=f"image[{span.number}]"):
-                    source.items.append(_item(span, source.split, there, seen, shared=shared))
+                source.items.append(_item(span, source.split, there, seen, shared=shared))
             except DataError as error:
+                error.file, error.position = source.file.url, f"image[{span.number}]"
                 if on_error == "raise":
                     raise
                 errors.append(error)

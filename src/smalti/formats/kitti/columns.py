@@ -1,4 +1,4 @@
-"""The rows of many label files at once, as columns: what `smalti.formats.kitti.objects` gives row by row."""
+"""The rows of many label files at once, from text to columns and back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from smalti.formats import label_rows
 from smalti.formats.kitti.options import IGNORED, NUMBERS, SPACE, UNKNOWN
+from smalti.formats.object_text import corners, has, number_text, sides, true
 from smalti.schema import features
 from smalti.schema.build import boxes_column
 from smalti.storage.location import BOM
@@ -23,6 +24,33 @@ if TYPE_CHECKING:
     from smalti.schema.categories import Categories
 
     Whole = NDArray[np.int64]
+
+
+def row_text(objects: pa.StructArray, head: list[pa.Array], nowhere: Sequence[float]) -> pa.Array:
+    """Objects as rows.
+
+    Args:
+        objects: One struct an object.
+        head: The words in front of the type.
+        nowhere: What the kit writes of objects without a place in space.
+    """
+    types = pa.array([None] * len(objects), pa.string())
+    if has(objects, "category").any():
+        types = objects.field("category").dictionary_decode()
+    box = corners(objects)
+    space = sides(objects, "box3d", SPACE)
+    numbers = np.concatenate(
+        [np.where(np.isnan(box), -1, box), np.where(np.isnan(space), nowhere, space)], axis=1
+    )
+    words = [
+        *head,
+        pc.if_else(pa.array(true(objects, "dontcare")), IGNORED, types),
+        *(number_text(objects, name, str(unknown)) for name, unknown in UNKNOWN.items()),
+        *(label_rows.texts(column + 0.0) for column in numbers.T),
+    ]
+    rows = pc.binary_join_element_wise(*words, " ")
+    score = number_text(objects, "score", "")
+    return pc.if_else(pc.equal(score, ""), rows, pc.binary_join_element_wise(rows, score, " "))
 
 
 def members(bodies: Sequence[bytes], table: Categories) -> tuple[dict[str, pa.Array], Whole] | None:

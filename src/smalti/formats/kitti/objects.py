@@ -14,13 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pyarrow.compute as pc
 
 from smalti.errors import DataError, EmptySourceError, at
 from smalti.formats import label_rows
 from smalti.formats.document_writer import CLASSES, DocumentWriter, listed_classes
 from smalti.formats.documents import Block, Document, DocumentReader, Found, Parsed
 from smalti.formats.free_names import stem_of
-from smalti.formats.kitti.columns import members
+from smalti.formats.kitti.columns import members, row_text
 from smalti.formats.kitti.options import ATTRIBUTES, IGNORED, NOWHERE, NUMBERS, SPACE, UNKNOWN
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
 from smalti.schema.build import objects_columns
@@ -30,11 +31,12 @@ from smalti.storage.media import IMAGE_SUFFIXES
 from smalti.storage.paths import safe_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    import pyarrow as pa
 
     from smalti.formats.probe import Probe
     from smalti.formats.protocol import PartResult
-    from smalti.formats.report import Loss
     from smalti.schema import features
     from smalti.storage.folder import Target
 
@@ -197,23 +199,8 @@ class KittiWriter(DocumentWriter[KittiOptions]):
     def places(self, image: str) -> tuple[str, str]:
         return f"training/image_2/{image}", f"training/label_2/{stem_of(image)}.txt"
 
-    def document(
-        self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
-    ) -> bytes:
-        del row, image, losses  # the schema alone tells what is lost
-        return "".join(f"{' '.join(self._row(item))}\n" for item in objects).encode()
-
-    def _row(self, item: dict[str, Any]) -> Iterator[str]:
-        yield IGNORED if item.get("dontcare") else item["category"]
-        for key, unknown in UNKNOWN.items():
-            yield label_rows.text(unknown if item.get(key) is None else item[key])
-        box = item.get("bbox")
-        x, y, w, h = (box[side] for side in "xywh") if box else (-1, -1, 0, 0)
-        yield from (label_rows.text(x), label_rows.text(y), f"{x + w:.15g}", f"{y + h:.15g}")
-        space = item.get("box3d")
-        yield from map(label_rows.text, (space[side] for side in SPACE) if space else NOWHERE)
-        if item.get("score") is not None:
-            yield label_rows.text(item["score"])
+    def fragments(self, objects: pa.StructArray) -> pa.Array:
+        return pc.binary_join_element_wise(row_text(objects, [], NOWHERE), "", "\n")
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
         files = super().finish(target, results)

@@ -22,9 +22,11 @@ import pyarrow.compute as pc
 from smalti.errors import DataError
 from smalti.formats import label_rows
 from smalti.formats.document_writer import CLASSES, class_list, listed_classes
+from smalti.formats.kitti.columns import row_text
 from smalti.formats.kitti.options import ATTRIBUTES, IGNORED, NUMBERS, SPACE, UNKNOWN
+from smalti.formats.object_text import has, number_text, true
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
-from smalti.formats.sequence_writer import Key, SequenceWriter, number_text, sides
+from smalti.formats.sequence_writer import Key, SequenceWriter
 from smalti.formats.sequences import LAST, Clip, FrameRows, SequenceReader, parse_rows, whole_numbers
 from smalti.formats.splits import KNOWN
 from smalti.schema import features
@@ -202,32 +204,19 @@ class KittiTrackingWriter(SequenceWriter[KittiTrackingOptions]):
 
     def lacking(self, objects: pa.StructArray, role: str) -> list[tuple[str, str, NDArray[np.bool_]]]:
         del role
-        none = {name: ~_has(objects, name) for name in ("category", "bbox", "box3d")}
+        none = {name: ~has(objects, name) for name in ("category", "bbox", "box3d")}
         return [
-            ("category.missing", "an object needs category or dontcare", none["category"] & ~_true(objects)),
+            (
+                "category.missing",
+                "an object needs category or dontcare",
+                none["category"] & ~true(objects, "dontcare"),
+            ),
             ("geometry.missing", "an object needs bbox or box3d", none["bbox"] & none["box3d"]),
         ]
 
     def lines(self, objects: pa.StructArray, role: str) -> pa.Array:
         del role
-        ignored = pa.array(_true(objects))
-        types = pa.array([None] * len(objects), pa.string())
-        if _has(objects, "category").any():
-            types = objects.field("category").dictionary_decode()
-        box = sides(objects, "bbox", ("x", "y", "w", "h"))
-        corners = np.round(box[:, :2] + box[:, 2:], 9)  # without the noise of the sum
-        corners = np.where(np.isnan(box), -1, np.concatenate([box[:, :2], corners], axis=1))
-        space = sides(objects, "box3d", SPACE)
-        space = np.where(np.isnan(space), NOWHERE, space)
-        score = number_text(objects, "score", "")
-        words = [
-            number_text(objects, "track_id", "-1"),
-            pc.if_else(ignored, IGNORED, types),
-            *(number_text(objects, name, str(UNKNOWN[name])) for name in _SAID),
-            *(label_rows.texts(column + 0.0) for column in (*corners.T, *space.T)),
-        ]
-        rows = pc.binary_join_element_wise(*words, " ")
-        return pc.if_else(pc.equal(score, ""), rows, pc.binary_join_element_wise(rows, score, " "))
+        return row_text(objects, [number_text(objects, "track_id", "-1")], NOWHERE)
 
     def finish_all(self, target: Target) -> int:
         for split in self.schema.splits:
@@ -238,21 +227,6 @@ class KittiTrackingWriter(SequenceWriter[KittiTrackingOptions]):
 
 def _before(key: Key) -> str:
     return f"{key[0]}/" if key[0] else ""
-
-
-def _has(objects: pa.StructArray, name: str) -> NDArray[np.bool_]:
-    index = objects.type.get_field_index(name)
-    if index < 0:
-        return np.zeros(len(objects), bool)
-    return np.asarray(pc.struct_field(objects, [index]).is_valid())
-
-
-def _true(objects: pa.StructArray) -> NDArray[np.bool_]:
-    """Which objects are regions that are not to be looked at."""
-    index = objects.type.get_field_index("dontcare")
-    if index < 0:
-        return np.zeros(len(objects), bool)
-    return np.asarray(pc.fill_null(pc.struct_field(objects, [index]), fill_value=False))
 
 
 def sniff(probe: Probe) -> Match | None:

@@ -191,15 +191,9 @@ class YoloWriter(Writer[YoloOptions]):
         which = pc.index_in(splits, pa.array(list(used), pa.string()))
         folders = pa.array(list(used.values()), pa.string()).take(which)
         images = pc.binary_join_element_wise(folders, ids, "")
-        stems = pc.replace_substring_regex(images, r"\.[^./]*$", "")
-        keys = _same_name(stems)
         losses: list[Loss] = []
-        if len(set(keys)) == len(keys) and self.names.taken.isdisjoint(keys):
-            self.names.taken.update(keys)
-            names = images.to_pylist()
-        else:
-            names = [self.names.one(name, losses) for name in images.to_pylist()]
-            stems = pc.replace_substring_regex(pa.array(names), r"\.[^./]*$", "")
+        names = self.names.many(images, losses)
+        stems = pc.replace_substring_regex(pa.array(names, pa.string()), r"\.[^./]*$", "")
         labels = pc.binary_join_element_wise(stems, ".txt", "")
         if all(folder.startswith("images/") for folder in used.values()):
             # The last one, as readers do: an image's own folders may be called images, too.
@@ -294,10 +288,3 @@ def _refuse_extra(feature: features.Objects, extra: str | None) -> None:
         raise OptionError(f"extra_column={extra!r}: the objects have no {extra}; leave the option out")
     if extra == "track_id" and feature.id_type != "int64":
         raise OptionError("extra_column='track_id': the track ids are text, and rows hold numbers alone")
-
-
-def _same_name(stems: pa.Array) -> list[str]:
-    """Names as file systems compare them that know neither case nor a character's two forms."""
-    if pc.all(pc.string_is_ascii(stems)).as_py():
-        return pc.ascii_lower(stems).to_pylist()
-    return pc.utf8_lower(pc.utf8_normalize(stems, "NFC")).to_pylist()
