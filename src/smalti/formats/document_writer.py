@@ -157,7 +157,7 @@ class DocumentWriter(Writer[OptionsT]):
         losses: list[Loss] = []
         names = self._names(batch, losses)
         places = [self.places(name) for name in names]
-        usual = None if self.one_file else self._usual(batch, names, losses)
+        usual = None if self.one_file else self._by_columns(batch, names, losses)
         bodies, written = self._by_rows(batch, names, losses) if usual is None else usual
         some = [(place[1], body) for place, body in zip(places, bodies, strict=True) if body is not None]
         if not self.one_file:
@@ -175,7 +175,7 @@ class DocumentWriter(Writer[OptionsT]):
             payload=list(zip(splits, stems, held, strict=True)),
         )
 
-    def _usual(
+    def _by_columns(
         self, batch: pa.RecordBatch, names: list[str], losses: list[Loss]
     ) -> tuple[Sequence[bytes | None], int] | None:
         """The documents made of whole columns, and how many objects they hold; null where that cannot be."""

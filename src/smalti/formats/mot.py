@@ -24,10 +24,11 @@ from pydantic import Field
 from smalti.errors import DataError
 from smalti.formats import label_rows, seqinfo
 from smalti.formats.document_writer import CLASSES, class_list
+from smalti.formats.object_text import number_text, sides
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
 from smalti.formats.report import Loss
 from smalti.formats.seqinfo import INFO, PICTURES
-from smalti.formats.sequence_writer import ClipEnd, Key, SequenceWriter, number_text, sides
+from smalti.formats.sequence_writer import ClipEnd, Key, SequenceWriter
 from smalti.formats.sequences import LAST, Clip, FrameRows, SequenceReader, parse_rows, whole_numbers
 from smalti.formats.splits import split_folders
 from smalti.schema import features

@@ -9,6 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
+import pyarrow as pa
+
 from smalti.errors import DataError
 
 if TYPE_CHECKING:
@@ -120,6 +122,17 @@ def escaped(words: str) -> str:
     if _FORBIDDEN.search(words):
         raise DataError(f"found {words!r}, which has a character that XML cannot hold; rename it")
     return escape(words)
+
+
+def escaped_words(words: pa.DictionaryArray) -> pa.Array:
+    """Many texts as XML has them; only those that are used are looked at.
+
+    Raises:
+        DataError: One has a character that XML cannot hold.
+    """
+    used = set(words.indices.unique().to_pylist())
+    known = [escaped(word) if n in used else None for n, word in enumerate(words.dictionary.to_pylist())]
+    return pa.array(known, pa.string()).take(words.indices)
 
 
 def number(value: float) -> str:

@@ -83,12 +83,19 @@ class Encoder:
         return made
 
     def lose(
-        self, code: str, member: str, kind: LossKind, reason: str, sample: str, iou: float | None = None
+        self,
+        code: str,
+        member: str,
+        kind: LossKind,
+        reason: str,
+        sample: str,
+        iou: float | None = None,
+        count: int = 1,
     ) -> None:
-        """Keep a loss of one thing; an empty member means the object."""
+        """Keep a loss, of one thing if nothing else is said; an empty member means the object."""
         place = f"{self.name}.{member}" if member else self.name
         self.losses.append(
-            Loss(code=code, field=place, kind=kind, reason=reason, count=1, example=sample, iou=iou)
+            Loss(code=code, field=place, kind=kind, reason=reason, count=count, example=sample, iou=iou)
         )
         if len(self.losses) > 1000:  # many small ones are one
             self.losses = merged(self.losses)

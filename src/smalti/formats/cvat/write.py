@@ -13,10 +13,11 @@ from smalti.errors import DataError
 from smalti.formats import part_files, xml_files
 from smalti.formats.cvat.encode import GEOMETRY, Encoder, element_lines, quoted
 from smalti.formats.cvat.labels import FIGURES, KEPT, OWN, PREFIX, label_values
+from smalti.formats.cvat.lines import image_lines
 from smalti.formats.cvat.read import NAME
 from smalti.formats.cvat.survey import NUMBERS
 from smalti.formats.cvat.write_video import VideoEnd, VideoPart, frame_faults, is_video
-from smalti.formats.document_writer import object_field
+from smalti.formats.document_writer import UNLABELLED, object_field
 from smalti.formats.losses import dropped
 from smalti.formats.protocol import Options, PartResult, Writer
 from smalti.formats.report import Loss, merged
@@ -149,20 +150,20 @@ class CvatWriter(Writer[CvatOptions]):
                 payload=seen,
             )
         encoder = self.encoder()
-        lines: list[str] = []
-        media = []
-        written = 0
-        for number, row in enumerate(batch.to_pylist(), cursor.samples):
-            name = row["id"].partition("/")[2] if self.schema.id_has_split else row["id"]
-            objects = self.objects_of(row, encoder)
-            shapes = encoder.objects(row["id"], row["image"], objects)
-            written += sum(line.startswith("    </") for line in shapes)
-            inner = [*shapes, *self._tags(row, encoder)]
-            lines += element_lines("image", self._image(row, number, name), inner, "  ")
-            split = row.get("split")
-            media.append((row["image"]["path"], f"images/{split}/{name}" if split else f"images/{name}"))
+        ids = batch.column("id")
+        names = (
+            pc.replace_substring_regex(ids, "^[^/]*/?", "") if self.schema.id_has_split else ids
+        ).to_pylist()
+        usual = image_lines(self, batch, names, cursor.samples, encoder)
+        lines, written = self._by_rows(batch, names, cursor.samples, encoder) if usual is None else usual
+        splits = batch.column("split").to_pylist() if "split" in batch.schema.names else [None] * len(batch)
+        paths = batch.column("image").field("path").to_pylist()
+        media = [
+            (path, f"images/{split}/{name}" if split else f"images/{name}")
+            for path, split, name in zip(paths, splits, names, strict=True)
+        ]
         part = part_files.piece_name("images", cursor.index)
-        target.write(part, "".join(lines).encode())
+        target.write(part, b"".join(lines))
         return PartResult(
             samples=len(batch),
             objects=written,
@@ -170,6 +171,19 @@ class CvatWriter(Writer[CvatOptions]):
             media=[] if self.single_file else media,
             payload=(part, len(batch)),
         )
+
+    def _by_rows(
+        self, batch: pa.RecordBatch, names: list[str], start: int, encoder: Encoder
+    ) -> tuple[list[bytes], int]:
+        """The lines of images made one by one, and how many objects they have."""
+        lines: list[str] = []
+        written = 0
+        for number, (row, name) in enumerate(zip(batch.to_pylist(), names, strict=True), start):
+            shapes = encoder.objects(row["id"], row["image"], self.objects_of(row, encoder))
+            written += sum(line.startswith("    </") for line in shapes)
+            inner = [*shapes, *self._tags(row, encoder)]
+            lines += element_lines("image", self._image(row, number, name), inner, "  ")
+        return ["".join(lines).encode()], written
 
     def encoder(self) -> Encoder:
         """What makes elements of objects."""
@@ -186,8 +200,7 @@ class CvatWriter(Writer[CvatOptions]):
         if self.field is None:
             return []
         if row[self.field] is None:
-            why = "what nobody has annotated reads as having no objects"
-            encoder.lose("unannotated.merged", "", "change", why, row["id"])
+            encoder.lose("unannotated.merged", "", "change", UNLABELLED, row["id"])
         return row[self.field] or []
 
     def _image(self, row: dict[str, Any], number: int, name: str) -> dict[str, str]:

@@ -46,11 +46,18 @@ def row_text(objects: pa.StructArray, head: list[pa.Array], nowhere: Sequence[fl
         *head,
         pc.if_else(pa.array(true(objects, "dontcare")), IGNORED, types),
         *(number_text(objects, name, str(unknown)) for name, unknown in UNKNOWN.items()),
-        *(label_rows.texts(column + 0.0) for column in numbers.T),
+        *(_text(column + 0.0) for column in numbers.T),
     ]
     rows = pc.binary_join_element_wise(*words, " ")
     score = number_text(objects, "score", "")
     return pc.if_else(pc.equal(score, ""), rows, pc.binary_join_element_wise(rows, score, " "))
+
+
+def _text(column: NDArray[np.float64]) -> pa.Array | pa.Scalar:
+    """Numbers as text; one text where they are all the same, as what is unknown is."""
+    alike = len(column) and (column == column[0]).all()
+    words = label_rows.texts(np.ascontiguousarray(column[:1] if alike else column))
+    return words[0] if alike else words
 
 
 def members(bodies: Sequence[bytes], table: Categories) -> tuple[dict[str, pa.Array], Whole] | None:

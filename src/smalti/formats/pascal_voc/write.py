@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from smalti.errors import DataError, OptionError, at
-from smalti.formats import json_files, label_images, xml_files
+from smalti.formats import json_files, label_images, label_rows, xml_files
 from smalti.formats.class_table import class_losses
 from smalti.formats.document_writer import DocumentWriter, one_loss
 from smalti.formats.free_names import stem_of
+from smalti.formats.object_text import corners, has, member, short
 from smalti.formats.pascal_voc import masks
 from smalti.formats.pascal_voc.masks import NAMES, VOID
 from smalti.formats.pascal_voc.options import (
@@ -31,14 +34,15 @@ from smalti.schema import features
 from smalti.schema.categories import Categories, Category
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pyarrow as pa
+    from collections.abc import Iterator, Sequence
 
     from smalti.formats.protocol import Cursor, PartResult
     from smalti.formats.report import Loss
     from smalti.schema.schema import Schema
     from smalti.storage.folder import Target
+
+
+END = "</annotation>\n"
 
 
 class VocWriter(DocumentWriter[VocOptions]):
@@ -108,6 +112,46 @@ class VocWriter(DocumentWriter[VocOptions]):
         entries = [(split, stem, b"1" if stem in stems else b"") for split, stem, _ in result.payload]
         return replace(result, files=result.files + len(self.images), payload=entries)
 
+    def fragments(self, objects: pa.StructArray) -> pa.Array | None:
+        odd = any(has(objects, name).any() for name in ("parts", "actions", "voc"))
+        if odd or self.segmented or self.dense or not has(objects, "bbox").all():
+            return None
+        shift = (1, 1, 0, 0) if self.options.pixel_offset else (0, 0, 0, 0)
+        sides = zip(CORNERS, short(corners(objects) + shift).T, strict=True)
+        words = [(name, label_rows.texts(np.ascontiguousarray(side))) for name, side in sides]
+        pieces = [
+            "\t<object>\n\t\t<name>", xml_files.escaped_words(objects.field("category")), "</name>\n",
+            *self._said(objects),
+            "\t\t<bndbox>\n",
+            *(piece for name, text in words for piece in (f"\t\t\t<{name}>", text, f"</{name}>\n")),
+            "\t\t</bndbox>\n\t</object>\n",
+        ]  # fmt: skip
+        return pc.binary_join_element_wise(*pieces, "")
+
+    def _said(self, objects: pa.StructArray) -> Iterator[pa.Array]:
+        """What objects say between their class and their box, as XML; nothing where one does not say it."""
+        for name in ("pose", *FLAGS):
+            values = member(objects, name)
+            if values is not None and values.null_count < len(values):
+                words = (
+                    values.dictionary_encode() if name == "pose" else values.cast(pa.int8()).cast(pa.string())
+                )
+                text = xml_files.escaped_words(words) if name == "pose" else words
+                found = pc.binary_join_element_wise(f"\t\t<{name}>", text, f"</{name}>\n", "")
+                yield pc.fill_null(found, "")
+
+    def framed(self, batch: pa.RecordBatch, names: list[str], inner: pa.Array) -> pa.Array:
+        image = batch.column("image")
+        said = batch.column("voc").to_pylist() if "voc" in batch.schema.names else [None] * len(batch)
+        sides = (image.field(side).to_pylist() for side in ("width", "height"))
+        frames: dict[tuple[str | None, int | None, int | None], tuple[str, str]] = {}
+        heads = []
+        for name, *key in zip(names, said, *sides, strict=True):
+            one = (key[0], key[1], key[2])
+            before, after = frames.get(one) or frames.setdefault(one, _frame(*one))
+            heads.append(f"{before}{_filename(name)}{after}")
+        return pc.binary_join_element_wise(pa.array(heads, pa.string()), inner, END, "")
+
     def document(
         self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
     ) -> bytes | None:
@@ -117,18 +161,9 @@ class VocWriter(DocumentWriter[VocOptions]):
         if self._unseen(row):
             return None
         objects = [self._boxed(item, row["id"], losses) for item in objects]
-        rest = msgspec.json.decode(row["voc"]) if row.get("voc") else {}
-        width, height = row["image"]["width"], row["image"]["height"]
-        size = {
-            **({} if width is None else {"width": width}),
-            **({} if height is None else {"height": height}),
-            **rest.pop("size", {}),
-        }
-        head = {"filename": image.rpartition("/")[2], **rest, **({"size": size} if size else {})}
-        attributes = {key: value for key, value in head.items() if key.startswith("@")}
-        others = {key: value for key, value in head.items() if key not in attributes}
-        inner = {**attributes, **others, "object": [self._object(item) for item in objects]}
-        return xml_files.element("annotation", inner).encode()
+        before, after = _frame(row.get("voc"), row["image"]["width"], row["image"]["height"])
+        inner = xml_files.element("object", [self._object(item) for item in objects], "\t")
+        return f"{before}{_filename(image)}{after}{inner}{END}".encode()
 
     def _object(self, item: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {"name": item["category"]}
@@ -248,6 +283,24 @@ class VocWriter(DocumentWriter[VocOptions]):
         names.setdefault(str(VOID), "void")
         target.write(NAMES, json_files.text(names).encode())
         return files + 1
+
+
+def _frame(said: str | None, width: int | None, height: int | None) -> tuple[str, str]:
+    """What stands before and behind the file's name in an annotation, up to its objects."""
+    rest = msgspec.json.decode(said) if said else {}
+    sides = {"width": width, "height": height}
+    size = {**{side: value for side, value in sides.items() if value is not None}, **rest.pop("size", {})}
+    own = {key: value for key, value in rest.items() if key[:1] in {"@", "#"}}
+    others = {
+        key: value for key, value in {**rest, **({"size": size} if size else {})}.items() if key not in own
+    }
+    head = xml_files.element("annotation", {**own, "filename": ""})
+    before = head.removesuffix(f"{_filename('')}{END}")
+    return before, "".join(xml_files.element(key, value, "\t") for key, value in others.items())
+
+
+def _filename(image: str) -> str:
+    return xml_files.element("filename", image.rpartition("/")[2], "\t")
 
 
 def _label_images(schema: Schema) -> str | None:
