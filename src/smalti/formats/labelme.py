@@ -11,17 +11,19 @@ Specification: https://github.com/wkentaro/labelme/blob/main/labelme/_label_file
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from smalti.errors import DataError, EmptySourceError, UnsafePathError
 from smalti.formats import json_files, mask_png
 from smalti.formats.document_writer import CLASSES, DocumentWriter, listed_classes, one_loss
 from smalti.formats.documents import Block, Document, DocumentReader, Found, Parsed
 from smalti.formats.free_names import stem_of
-from smalti.formats.labelme_columns import shapes
+from smalti.formats.labelme_columns import rectangles, shapes
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
 from smalti.formats.splits import split_folders
 from smalti.schema import features
@@ -236,6 +238,7 @@ class LabelMeWriter(DocumentWriter[LabelMeOptions]):
 
     title: ClassVar = "LabelMe"
     split_folders: ClassVar = True
+    between: ClassVar = ","
     members: ClassVar = frozenset({"category", *GEOMETRY})
     held_attributes: ClassVar = ATTRIBUTES
     held_columns: ClassVar = {"labelme": features.Json()}
@@ -249,6 +252,17 @@ class LabelMeWriter(DocumentWriter[LabelMeOptions]):
 
     def places(self, image: str) -> tuple[str, str]:
         return image, f"{stem_of(image)}.json"
+
+    def fragments(self, objects: pa.StructArray) -> pa.Array | None:
+        return rectangles(objects, [*(name for name in GEOMETRY if name != "bbox"), "labelme"])
+
+    def framed(self, batch: pa.RecordBatch, names: list[str], inner: pa.Array) -> pa.Array:
+        said = batch.column("labelme").to_pylist() if "labelme" in batch.schema.names else [None] * len(batch)
+        image = batch.column("image")
+        sides = (image.field(side).to_pylist() for side in ("height", "width"))
+        frames = [_frame(rest, name, *size) for rest, name, *size in zip(said, names, *sides, strict=True)]
+        heads, tails = (pa.array([frame[n] for frame in frames], pa.string()) for n in (0, 1))
+        return pc.binary_join_element_wise(heads, inner, tails, "")
 
     def document(
         self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
@@ -264,18 +278,9 @@ class LabelMeWriter(DocumentWriter[LabelMeOptions]):
                     shape["group_id"] = free
                 free += 1
             shapes += made
-        rest = json_files.parse(row["labelme"].encode(), dict) if row.get("labelme") else {}
-        whole = {
-            "version": "5.5.0",
-            "flags": {},
-            **rest,
-            "shapes": shapes,
-            "imagePath": image.rpartition("/")[2],
-            "imageData": None,
-            "imageHeight": size[0],
-            "imageWidth": size[1],
-        }
-        return json_files.text(whole).encode()
+        head, tail = _frame(row.get("labelme"), image, *size)
+        inner = json_files.text(shapes)[1:-1]
+        return f"{head}{inner}{tail}".encode()
 
     def _shapes(
         self, item: dict[str, Any], size: list[int | None], sample: str, losses: list[Loss]
@@ -300,6 +305,23 @@ class LabelMeWriter(DocumentWriter[LabelMeOptions]):
             why = "the mask is of another size than its picture; it is written from the top left"
             losses.append(one_loss("mask.padded", f"{self.field}.mask", "change", why, sample))
         return [{**shape, **made, **rest} for made in _written(there[0], item[there[0]])]
+
+
+def _frame(said: str | None, image: str, height: int | None, width: int | None) -> tuple[str, str]:
+    """What stands before and behind the shapes of a document."""
+    size = {
+        "imagePath": image.rpartition("/")[2],
+        "imageData": None,
+        "imageHeight": height,
+        "imageWidth": width,
+    }
+    return f'{_head(said)[:-1]},"shapes":[', f"],{json_files.text(size)[1:]}"
+
+
+@lru_cache(64)
+def _head(said: str | None) -> str:
+    rest = json_files.parse(said.encode(), dict) if said else {}
+    return json_files.text({"version": "5.5.0", "flags": {}, **rest})
 
 
 def _written(member: str, value: Any) -> list[dict[str, Any]]:

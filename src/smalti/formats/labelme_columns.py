@@ -1,4 +1,4 @@
-"""The rectangles and polygons of many LabelMe documents at once, as columns: what `smalti.formats.labelme` gives one by one."""
+"""The usual shapes of many LabelMe documents at once, to columns and back: what `smalti.formats.labelme` does one by one."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from smalti.errors import DataError
 from smalti.formats import json_files
+from smalti.formats.label_rows import texts
+from smalti.formats.object_text import corners, has, member
 from smalti.schema.build import boxes_column
 from smalti.schema.types import list_of
 from smalti.storage.location import BOM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
 RECTANGLE, POLYGON = "rectangle", "polygon"
+PLAIN = 1e15  # numbers below are written without an exponent
 
 
 class Shape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -115,8 +119,8 @@ def shapes(bodies: Sequence[bytes]) -> Shapes | None:
         members = _members(flat)
     except (msgspec.DecodeError, pa.ArrowInvalid, ValueError, RecursionError, DataError, OverflowError):
         return None
-    texts = {v: json_files.text({"version": v}) for v in set(versions) if v is not None}
-    rest = [texts.get(version) for version in versions]
+    known = {v: json_files.text({"version": v}) for v in set(versions) if v is not None}
+    rest = [known.get(version) for version in versions]
     sizes = np.array(sides, np.int64).reshape(-1, 2)
     return members and Shapes(said, sizes, np.array(lengths, np.int64), members, rest)
 
@@ -137,12 +141,12 @@ def _members(flat: _Flat) -> dict[str, pa.Array] | None:
     found = {"category": pa.array(flat.labels, pa.string()), "bbox": boxes_column(bbox, ~boxes)}
     if not boxes.all():
         found["polygons"] = _polygons(sides[np.repeat(~boxes, 2 * counts)], counts, ~boxes)
-    texts = {
+    more = {
         "group_id": groups,
         "description": pa.array(flat.descriptions, pa.string()),
         "flags": pa.array(flat.flags, pa.string()),
     }
-    return found | {name: values for name, values in texts.items() if values.null_count < len(boxes)}
+    return found | {name: values for name, values in more.items() if values.null_count < len(boxes)}
 
 
 def _polygons(
@@ -156,3 +160,48 @@ def _polygons(
     offsets = pa.array(np.concatenate([[0], np.cumsum(which)]), pa.int32())
     mask = pa.array(~which) if not which.all() else None
     return pa.ListArray.from_arrays(offsets, rings, type=list_of(list_of(pa.float64())), mask=mask)
+
+
+def rectangles(objects: pa.StructArray, others: Collection[str]) -> pa.Array | None:
+    """Boxes as rectangles in JSON; null where an object has something else.
+
+    Args:
+        objects: Objects that have a class and some geometry.
+        others: Members that an object may not have.
+    """
+    if any(has(objects, name).any() for name in others):
+        return None
+    if not len(objects):
+        return pa.array([], pa.string())
+    label = _as_json(objects.field("category"))
+    group = member(objects, "group_id")
+    said = {name: member(objects, name) for name in ("description", "flags")}
+    description, flags = (None if t is None else t.dictionary_encode() for t in said.values())
+    left, top, right, bottom = (_decimal(np.ascontiguousarray(side)) for side in corners(objects).T)
+    return pc.binary_join_element_wise(
+        '{"label":', label,
+        ',"group_id":', "null" if group is None else pc.fill_null(group.cast(pa.string()), "null"),
+        ',"description":', '""' if description is None else pc.fill_null(_as_json(description), '""'),
+        ',"flags":', "{}" if flags is None else pc.fill_null(_normal(flags), "{}"),
+        ',"shape_type":"rectangle","points":[[', left, ",", top, "],[", right, ",", bottom, "]]}",
+        "",
+    )  # fmt: skip
+
+
+def _as_json(words: pa.DictionaryArray) -> pa.Array:
+    return pa.array([json_files.text(word) for word in words.dictionary.to_pylist()], pa.string()).take(
+        words.indices
+    )
+
+
+def _normal(words: pa.DictionaryArray) -> pa.Array:
+    """JSON as this library writes it."""
+    known = [json_files.text(json_files.parse(word.encode(), dict)) for word in words.dictionary.to_pylist()]
+    return pa.array(known, pa.string()).take(words.indices)
+
+
+def _decimal(values: NDArray[np.float64]) -> pa.Array:
+    """Numbers as JSON has those of floating point."""
+    words = texts(values)
+    whole = (values == np.trunc(values)) & (np.abs(values) < PLAIN)
+    return pc.if_else(pa.array(whole), pc.binary_join_element_wise(words, ".0", ""), words)

@@ -83,6 +83,8 @@ def boxes(objects: pa.StructArray, attributes: Collection[str]) -> pa.Array | No
     other = any(has(objects, name).any() for name in (*GEOMETRY, "angle") if name != "bbox")
     if other or not (has(objects, "bbox") & has(objects, "category")).all():
         return None
+    if not len(objects):
+        return pa.array([], pa.string())
     inner = [_attribute(objects, name) for name in attributes if has(objects, name).any()]
     if any(piece is None for piece in inner):
         return None

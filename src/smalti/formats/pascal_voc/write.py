@@ -116,6 +116,8 @@ class VocWriter(DocumentWriter[VocOptions]):
         odd = any(has(objects, name).any() for name in ("parts", "actions", "voc"))
         if odd or self.segmented or self.dense or not has(objects, "bbox").all():
             return None
+        if not len(objects):
+            return pa.array([], pa.string())
         shift = (1, 1, 0, 0) if self.options.pixel_offset else (0, 0, 0, 0)
         sides = zip(CORNERS, short(corners(objects) + shift).T, strict=True)
         words = [(name, label_rows.texts(np.ascontiguousarray(side))) for name, side in sides]
