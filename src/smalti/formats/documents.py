@@ -42,9 +42,9 @@ AT_ONCE = 16  # documents that are read together
 HELD = 1 << 25  # bytes of documents that are held, and not much more: some have images inside
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Document:
-    """An image and what labels it.
+    """An image and what labels it; not frozen, since there is one for every image, and those take thrice as long.
 
     Attributes:
         path: Of the document, below the root; null: nobody has annotated the image.

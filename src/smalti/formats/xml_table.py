@@ -234,6 +234,23 @@ def _spans(body: bytes, begin: Whole, end: Whole) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(), 2 * len(begin), [None, pa.py_buffer(edges), pa.py_buffer(body)])
 
 
+def _closes(opens: NDArray[np.bool_], closing: NDArray[np.bool_], level: Whole, name: Whole) -> Whole | None:
+    """For each opening tag the one that closes it, for others themselves; null where they do not match."""
+    closes = np.arange(len(opens))
+    leaf = np.flatnonzero(opens[:-1] & closing[1:])  # most elements: nothing but text is between
+    closes[leaf] += 1
+    rest = opens | closing
+    rest[leaf] = rest[leaf + 1] = False
+    pairs = np.flatnonzero(rest)
+    pairs = pairs[np.argsort(level[pairs].astype(np.int8), kind="stable")]
+    opened, closed = pairs[::2], pairs[1::2]
+    # Of one level opening and closing tags take turns; those of one element have one name.
+    if not (opens[opened].all() and closing[closed].all() and (name[opened] == name[closed]).all()):
+        return None
+    closes[opened] = closed
+    return closes if (name[leaf] == name[leaf + 1]).all() else None
+
+
 def _data(texts: pa.Array) -> NDArray[np.uint8]:
     """The bytes of some texts, one after the other."""
     _, offsets, data = texts.buffers()
@@ -292,7 +309,7 @@ def _kinds(tags: list[bytes]) -> Kinds | None:
         attributes.append([word.decode() for word in own])
     solid = [len(tag.translate(None, b" \t\n")) for tag in tags]
     return Kinds(
-        np.array(kinds, np.int8), np.array(codes, np.int64), [name.decode() for name in names],
+        np.array(kinds, np.int8), np.array(codes, np.int32), [name.decode() for name in names],
         attributes, np.array(solid, np.int64),
     )  # fmt: skip
 
@@ -318,14 +335,9 @@ def _table(tags: Tags, firsts: Whole) -> Table | None:
         return None
     if len(heads) and not np.isin(heads, firsts).all():
         return None
-    pairs = np.flatnonzero(opens | closing)
-    pairs = pairs[np.argsort(level[pairs].astype(np.int8), kind="stable")]
-    opened, closed = pairs[::2], pairs[1::2]
-    # Of one level opening and closing tags take turns; those of one element have one name.
-    if not (opens[opened].all() and closing[closed].all() and (name[opened] == name[closed]).all()):
+    closes = _closes(opens, closing, level, name)
+    if closes is None:
         return None
-    closes = np.arange(len(tag))
-    closes[opened] = closed
     ends = closes[element]
     leaf = ends <= element + 1
     texts = tags.spans.take(pa.array(2 * element[ends == element + 1] + 1))

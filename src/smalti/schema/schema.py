@@ -8,6 +8,7 @@ The JSON stands under the Arrow metadata key ``smalti``. Beside it stands ``hugg
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from smalti.schema.text import fact, notes
 from smalti.schema.types import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 SCHEMA_VERSION: Final = 1
 METADATA_KEY = b"smalti"
@@ -53,11 +54,17 @@ class Schema(Shown, BaseModel):
 
     __str__ = __repr__
 
-    @property
+    @cached_property
     def arrow(self) -> pa.Schema:
         """The Arrow schema, with this one in its metadata."""
         fields = [(name, feature.arrow) for name, feature in self.columns.items()]
         return pa.schema(fields, metadata=self.metadata)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Schema:
+        """A copy, which makes its own Arrow schema."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("arrow", None)
+        return copied
 
     @property
     def metadata(self) -> dict[bytes, bytes]:

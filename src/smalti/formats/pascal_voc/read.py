@@ -109,9 +109,9 @@ class VocReader(DocumentReader[VocOptions]):
             order = sorted(names, key=lambda name: (stem_of(name) == "trainval", name != "train.txt", name))
             for name in order:
                 lines = [line for line in (sets / name).read_text().splitlines() if line.strip()]
-                marked = [
+                marked = (
                     line.rpartition(" ")[2] in {"-1", "0", "1"} and " " in line.strip() for line in lines
-                ]
+                )
                 if lines and all(marked):
                     continue  # cat_train.txt: whether each image of train has a cat
                 for line in lines:
