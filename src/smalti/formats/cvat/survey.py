@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from smalti.formats.protocol import OnError
     from smalti.storage.location import Location
 
-NUMBERS = {"image_id": "id", "task_id": "task_id"}  # columns, and the attributes of images they are
+NUMBERS = {
+    "image_id": "id",
+    "task_id": "task_id",
+}  # columns, and the attributes of images they are, as in `_item`
 GEOMETRY = {
     "box": ("bbox",),
     "rotated box": ("quad", "angle"),
@@ -41,9 +44,9 @@ GEOMETRY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
-    """An image as planning found it."""
+    """An image as planning found it; not frozen, since there is one for every image, and those take thrice as long."""
 
     id: str
     path: str
@@ -132,7 +135,7 @@ def _item(span: ImageSpan, split: str | None, there: set[str], seen: set[str], *
         path=in_folder if in_folder in there or name not in there else name,
         split=subset,
         size=(_whole(attributes, "width", 2**31) or None, _whole(attributes, "height", 2**31) or None),
-        numbers=tuple(_whole(attributes, key, 2**63) for key in NUMBERS.values()),
+        numbers=(_whole(attributes, "id", 2**63), _whole(attributes, "task_id", 2**63)),
         number=span.number,
         span=(span.start, span.stop),
     )
@@ -142,6 +145,8 @@ def _whole(attributes: dict[str, str], name: str, limit: int) -> int | None:
     text = attributes.get(name)
     if text is None:
         return None
+    if len(text) < 10 and text.isdecimal() and text.isascii():
+        return int(text)
     if not text.isascii() or not text.isdecimal() or len(text) > 19 or int(text) >= limit:
         raise DataError(f"{name}: found {text[:40]!r}, expected a whole number")
     return int(text)

@@ -58,9 +58,12 @@ class KittiReader(DocumentReader[KittiOptions]):
         media = self.media or self.root
         images = media.find(IMAGE_SUFFIXES) if media.exists() else []
         lists = self._lists()
-        texts = [path for path in self.root.find((".txt",)) if _label_folder(path)]
-        for folder in dict.fromkeys(_label_folder(path) for path in texts):
-            found += _paired(folder, [path for path in texts if _label_folder(path) == folder], images, lists)
+        texts: dict[str, list[str]] = {}
+        for path in self.root.find((".txt",)):
+            texts.setdefault(_label_folder(path), []).append(path)
+        texts.pop("", None)
+        for folder, paths in texts.items():
+            found += _paired(folder, paths, images, lists)
         if not found:
             raise EmptySourceError(
                 f"{self.root.url}: looked for label_2/*.txt and labels/*.txt, and found none"
