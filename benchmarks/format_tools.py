@@ -22,7 +22,7 @@ Held = tuple[int, list[str]]  # images, and the class of each box
 
 def ours() -> dict[str, Pair]:
     import smalti as sm
-    import smalti.io  # noqa: F401  # loads what is loaded when it is used
+    import smalti.io  # loads what is loaded when it is used
     from smalti.formats import registry
 
     def pair(name: str) -> Pair:
@@ -200,7 +200,9 @@ def main(tool: str, verb: str, name: str, source: Path, out: Path) -> None:
         "wall": took,
         "peak_mb": now.ru_maxrss / 1024,
     }
-    print("\n" + json.dumps([figures, [images, len(boxes), len(set(boxes))]]))  # after whatever the tool has said
+    print(
+        "\n" + json.dumps([figures, [images, len(boxes), len(set(boxes))]])
+    )  # after whatever the tool has said
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def written(name: str, folder: Path) -> list[int]:
     """How many boxes, and how many different classes, the files of a folder hold."""
     suffix, pattern = BOXES[name]
     files = (path for path in folder.rglob(f"*{suffix}") if path.stem not in {"labels", "labelmap", "train"})
-    found = [word for path in files for word in re.findall(pattern, path.read_bytes(), re.M)]
+    found = [word for path in files for word in re.findall(pattern, path.read_bytes(), re.MULTILINE)]
     return [len(found), len(set(found))]
 
 

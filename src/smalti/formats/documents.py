@@ -203,7 +203,7 @@ class DocumentReader(Reader[OptionsT]):
         whole = self._whole
         chunk = chunks[part.key]
         table = conform(chunk.table, chunk.schema, whole).combine_chunks()
-        batch = table.to_batches()[0] if len(table) else _empty(whole)
+        batch = table.to_batches()[0] if len(table) else pa.RecordBatch.from_pylist([], whole.arrow)
         tally = Tally(
             {*whole.fields(), *whole.of_kind(features.Objects)} - {*schema.fields(), *schema.columns}
         )
@@ -335,11 +335,8 @@ class DocumentReader(Reader[OptionsT]):
 
 def _known(found: Found, attributes: Mapping[str, Any]) -> features.Objects:
     """What is known of objects before they are read; attributes that none has are not in the schema."""
-    return features.Objects(
-        categories=found.categories,
-        members=("category", "bbox"),
-        attributes={**attributes, **found.attributes},
-    )
+    every = {**attributes, **found.attributes}
+    return features.Objects(categories=found.categories, members=("category", "bbox"), attributes=every)
 
 
 def _block(rows: Sequence[Parsed], known: features.Objects) -> Block:
@@ -403,9 +400,3 @@ def _once(parsed: Parsed, document: Document, seen: dict[str, str], root: Locati
             file=root.url if root.isfile() else f"{root.url}/{document.path}",
         )
     seen[parsed.image] = document.path or ""
-
-
-def _empty(schema: Schema) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays(
-        [pa.array([], field.type) for field in schema.arrow], schema=schema.arrow
-    )

@@ -120,9 +120,9 @@ def shapes(bodies: Sequence[bytes]) -> Shapes | None:
     except (msgspec.DecodeError, pa.ArrowInvalid, ValueError, RecursionError, DataError, OverflowError):
         return None
     known = {v: json_files.text({"version": v}) for v in set(versions) if v is not None}
-    rest = [known.get(version) for version in versions]
+    rest = [None if version is None else known[version] for version in versions]
     sizes = np.array(sides, np.int64).reshape(-1, 2)
-    return members and Shapes(said, sizes, np.array(lengths, np.int64), members, rest)
+    return None if members is None else Shapes(said, sizes, np.array(lengths, np.int64), members, rest)
 
 
 def _members(flat: _Flat) -> dict[str, pa.Array] | None:

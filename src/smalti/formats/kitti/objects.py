@@ -93,7 +93,9 @@ class KittiReader(DocumentReader[KittiOptions]):
         self, bodies: Sequence[bytes], documents: Sequence[Document], known: features.Objects
     ) -> Block | None:
         found = members(bodies, self._listed())
-        return found and Block(
+        if found is None:
+            return None
+        return Block(
             images=[str(document.image) for document in documents],
             sizes=np.zeros((len(documents), 2), np.int64),
             objects=objects_columns(found[0], known),

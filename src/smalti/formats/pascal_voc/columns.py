@@ -47,7 +47,7 @@ class Annotations:
     rest: list[bytes | None]
 
 
-def annotations(bodies: Sequence[bytes], shift: int) -> Annotations | None:
+def parse_many(bodies: Sequence[bytes], shift: int) -> Annotations | None:
     """Many annotations; null where one of them is not plain, or anything is wrong with it.
 
     Args:
@@ -93,10 +93,11 @@ def _members(table: Table, where: NDArray[np.int64], shift: int) -> dict[str, pa
     found = {"category": category, "bbox": boxes_column(np.stack([left, top, right - left, bottom - top], 1))}
     pose = table.single(f"{OBJECT}/pose", where)
     flags = [table.single(f"{OBJECT}/{flag}", where) for flag in FLAGS]
-    if pose is None or any(flag is None for flag in flags):
+    there = [flag for flag in flags if flag is not None]
+    if pose is None or len(there) < len(flags):
         return None
     found["pose"] = pc.if_else(pc.equal(pose, ""), None, pose)
-    for name, words in zip(FLAGS, flags, strict=True):
+    for name, words in zip(FLAGS, there, strict=True):
         encoded = words.dictionary_encode()
         known = [TRUE.get(word.lower(), word or None) for word in encoded.dictionary.to_pylist()]
         if any(isinstance(value, str) for value in known):
@@ -142,8 +143,8 @@ def _rest(table: Table, count: int) -> list[bytes | None]:
     for document, position in zip(table.document[which].tolist(), which.tolist(), strict=True):
         pieces.setdefault(document, []).append(table.raw(position))
     found: list[bytes | None] = [None] * count
-    for n, some in pieces.items():
+    for n, inside in pieces.items():
         root = int(roots[n])
-        head = (table.tag(root), *some, b"</annotation>")
-        found[n] = table.raw(root) if table.leaf[root] else b"".join(head)
+        whole = b"".join([table.tag(root), *inside, b"</annotation>"])
+        found[n] = table.raw(root) if table.leaf[root] else whole
     return found

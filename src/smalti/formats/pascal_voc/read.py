@@ -15,7 +15,7 @@ from smalti.formats.document_writer import listed_classes
 from smalti.formats.documents import Block, Document, DocumentReader, Found, Parsed
 from smalti.formats.free_names import stem_of
 from smalti.formats.pascal_voc import masks
-from smalti.formats.pascal_voc.columns import annotations
+from smalti.formats.pascal_voc.columns import parse_many
 from smalti.formats.pascal_voc.options import (
     ATTRIBUTES,
     CLASSES,
@@ -130,7 +130,7 @@ class VocReader(DocumentReader[VocOptions]):
     def regular(
         self, bodies: Sequence[bytes], documents: Sequence[Document], known: features.Objects
     ) -> Block | None:
-        found = annotations(bodies, int(self.options.pixel_offset))
+        found = parse_many(bodies, int(self.options.pixel_offset))
         if found is None:
             return None
         try:
