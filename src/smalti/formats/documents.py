@@ -375,12 +375,9 @@ def _column(values: list[Any], feature: AnyFeature) -> pa.Array:
 
 
 def _ignored(others: list[str]) -> list[Loss]:
-    if not others:
-        return []
     why = "the file has the suffix of this format's documents, and is something else"
-    return [
-        Loss(code="file.ignored", field="id", kind="change", count=len(others), reason=why, example=others[0])
-    ]
+    loss = Loss(code="file.ignored", field="id", kind="change", count=len(others), reason=why)
+    return [replace(loss, example=others[0])] if others else []
 
 
 def _with_split(chunk: _Chunk) -> _Chunk:
