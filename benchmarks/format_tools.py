@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import resource
 import sys
 import time
@@ -137,6 +138,39 @@ def datumaro() -> dict[str, Pair]:
     }
 
 
+def bare() -> dict[str, Pair]:
+    """No tool: a loop that opens and reads, or makes and writes, the same files and does nothing else.
+
+    Of an image, where the size of it is not in the labels, the first 4,096 bytes.
+    """
+    suffixes = {"pascal_voc": ".xml", "labelme": ".json", "cvat": ".xml"}
+
+    def pair(name: str) -> Pair:
+        def read(path: Path) -> dict[str, bytes]:
+            found = {}
+            for folder, _, files in os.walk(path):
+                for file in files:
+                    image = file.endswith(".jpg") and name in {"yolo", "kitti"}
+                    if image or file.endswith(suffixes.get(name, ".txt")):
+                        handle = os.open(f"{folder}/{file}", os.O_RDONLY)
+                        found[file] = os.read(
+                            handle, 4096 if image else 1 << 30 if name == "cvat" else 1 << 16
+                        )
+                        os.close(handle)
+            return found
+
+        def write(ds: dict[str, bytes], out: Path) -> None:
+            for file, body in ds.items():
+                if not file.endswith(".jpg"):
+                    handle = os.open(f"{out}/{file}", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+                    os.write(handle, body)
+                    os.close(handle)
+
+        return read, write
+
+    return {name: pair(name) for name in TOOLS["bare files"]}
+
+
 def held_by_ours(ds: Any) -> Held:
     boxes = ds.to_arrow().column("objects").combine_chunks().flatten()
     return len(ds), boxes.field("category").drop_null().to_pylist()
@@ -162,6 +196,11 @@ def held_by_datumaro(ds: Any) -> Held:
     return len(ds), [names[box.label] for box in boxes]
 
 
+def held_by_nobody(ds: Any) -> Held:
+    del ds
+    return 0, []
+
+
 # In the order of the tables, with the formats that each knows.
 TOOLS = {
     "smalti": ("pascal_voc", "yolo", "kitti", "labelme", "cvat"),
@@ -169,6 +208,7 @@ TOOLS = {
     "globox": ("pascal_voc", "yolo", "labelme", "cvat"),
     "supervision": ("pascal_voc", "yolo", "labelme"),
     "datumaro": ("pascal_voc", "yolo", "kitti", "cvat"),
+    "bare files": ("pascal_voc", "yolo", "kitti", "labelme", "cvat"),
 }
 MAKERS = {
     "smalti": (ours, held_by_ours),
@@ -176,6 +216,7 @@ MAKERS = {
     "globox": (globox, held_by_globox),
     "supervision": (supervision, held_by_supervision),
     "datumaro": (datumaro, held_by_datumaro),
+    "bare files": (bare, held_by_nobody),
 }
 CLASSES: list[str] = []  # some want to be told
 

@@ -5,7 +5,8 @@
 PYTHON of --peers has labelformat, globox and supervision (with opencv-python-headless), that of --datumaro has
 datumaro, whose pins contradict theirs. All tools read the same files, which smalti writes from a file of make_coco.py;
 an image file is a link to one of a few plain JPEGs of the right size, so nobody gains by pictures.
-Each tool runs in processes of its own (format_tools.py) that measure the reading or the writing alone.
+Each tool runs in processes of its own (format_tools.py) that measure the reading or the writing alone; "bare files" is
+a loop that reads or writes the same files and does nothing else.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def run(tool: str, python: str, task: tuple[str, str], folder: Path, repeat: int
         if done.returncode:
             raise SystemExit(f"{tool} {verb} {name} failed:\n{done.stderr[-2000:]}")
         figures, held = json.loads(done.stdout.splitlines()[-1])
-        if held[1:] != expected or (verb == "write" and written(name, out) != expected):
+        right = tool == "bare files" or held[1:] == expected
+        if not right or (verb == "write" and written(name, out) != expected):
             raise SystemExit(f"{tool} {verb} {name}: {held}, {written(name, out)}, not {expected}")
         found.append(Run(tool, **figures))
         rmtree(out, ignore_errors=True)
@@ -103,7 +105,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
-    pythons = {"smalti": sys.executable, "datumaro": args.datumaro}
+    pythons = {"smalti": sys.executable, "bare files": sys.executable, "datumaro": args.datumaro}
     folder = scratch()
     results: dict[str, list[Run]] = {}
     try:

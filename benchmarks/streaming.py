@@ -3,7 +3,8 @@
     python benchmarks/streaming.py --images 5000 20000 80000
 
 YOLO to YOLO and YOLO to Parquet hold one part at a time. COCO to YOLO holds the decoded skeleton of
-its JSON and nothing more; its peak is shown as a multiple of the file.
+its JSON and nothing more; its peak is shown as a multiple of the file. Formats of one document an image are
+all read before their schema is known, so they hold the labels as Arrow, and CVAT the places of its images.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from _measure import MAKE_COCO, Run, measure, save, scratch
 
 CONVERT = (
     "import sys, smalti; smalti.convert(sys.argv[1], sys.argv[2], from_=sys.argv[3], to=sys.argv[4],"
-    " on_loss='ignore', media_root=sys.argv[5], **({'task': 'detect'} if 'yolo' in sys.argv[3:5] else {}))"
+    " on_loss='ignore', media_root=sys.argv[5] or None, **({'task': 'detect'} if 'yolo' in sys.argv[3:5] else {}))"
 )
+
+
+DOCUMENTS = ("pascal_voc", "kitti", "labelme", "cvat", "pascal_voc")  # each is converted to the next
 
 
 def make_images(source: Path, folder: Path) -> None:
@@ -53,7 +57,7 @@ def main() -> None:
         make_images(*args.make)
         return
     results: dict[str, list[Run]] = {}
-    print(f"{'images':>10} {'way':20} {'wall s':>8} {'peak MB':>9}")
+    print(f"{'images':>10} {'way':22} {'wall s':>8} {'peak MB':>9}")
     for images in args.images:
         out = scratch()
         try:
@@ -68,10 +72,16 @@ def main() -> None:
                 "YOLO to Parquet": [*run, str(out / "yolo"), str(out / "a.parquet"), "yolo", "parquet",
                                     str(out / "media")],
             }  # fmt: skip
+            before, name = out / "yolo", "yolo"
+            for number, to in enumerate(DOCUMENTS):
+                media = str(out / "media") if name == "yolo" else ""
+                after = out / f"{to}{number}"
+                ways[f"{name} to {to}"] = [*run, str(before), str(after), name, to, media]
+                before, name = after, to
             for way, command in ways.items():
                 done = measure(way, command)
                 results.setdefault(way, []).append(done)
-                print(f"{images:10,} {way:20} {done.wall:8.1f} {done.peak_mb:9.0f}", flush=True)
+                print(f"{images:10,} {way:22} {done.wall:8.1f} {done.peak_mb:9.0f}", flush=True)
             print(f"{'':10} the COCO file has {source.stat().st_size / 1e6:.0f} MB")
         finally:
             rmtree(out, ignore_errors=True)
