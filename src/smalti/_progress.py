@@ -18,11 +18,8 @@ PATIENCE = 0.6  # seconds that work in a notebook takes before it has a bar
 REFRESH = 0.2  # seconds from one picture of it to the next
 
 
-_FORCED = {
-    "FORCE_COLOR",
-    "TTY_COMPATIBLE",
-    "TTY_INTERACTIVE",
-}  # https://rich.readthedocs.io/en/stable/console.html
+# What makes rich take anything for a terminal: https://rich.readthedocs.io/en/stable/console.html
+_FORCED = {"FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
 
 
 @contextmanager
