@@ -227,10 +227,7 @@ class Location:
 
     def read_bytes(self) -> bytes:
         """Read the whole file."""
-        if self.is_local:
-            return read_file(self.head)
-        with self.open() as file:
-            return file.read()
+        return read_file(self.head) if self.is_local else bytes(self.fs.cat_file(self.path))
 
     def read_many(self, names: Sequence[str]) -> list[bytes]:
         """Read small files below it, whole and in the order of their names.
