@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 0.6  # seconds that work in a notebook takes before it has a bar
 REFRESH = 0.2  # seconds from one picture of it to the next
-
-
 # What makes rich take anything for a terminal: https://rich.readthedocs.io/en/stable/console.html
 _FORCED = {"FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
 

@@ -127,7 +127,7 @@ def test_write__many_as_one_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     options: dict[str, Any] = {"format": name, "media": "none", "on_loss": "ignore", "progress": False}
     many = dataset.write(tmp_path / "many", **options)
     monkeypatch.setattr(DocumentWriter, "_by_columns", lambda *_: None)
-    monkeypatch.setattr(cvat_write.CvatWriter, "_by_columns", lambda *_: None)
+    monkeypatch.setattr(cvat_write, "image_lines", lambda *_: None)
     single = dataset.write(tmp_path / "single", **options)
     files = [path.relative_to(tmp_path / "many") for path in (tmp_path / "many").rglob("*") if path.is_file()]
     assert len(files) >= (1 if name == "cvat" else 4)
