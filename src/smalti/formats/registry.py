@@ -33,6 +33,7 @@ BUILT_IN = MappingProxyType(
     {
         "cityscapes": "smalti.formats.cityscapes:FORMAT",
         "coco": "smalti.formats.coco:FORMAT",
+        "coco_panoptic": "smalti.formats.coco.panoptic:FORMAT",
         "createml": "smalti.formats.createml:FORMAT",
         "cvat": "smalti.formats.cvat:FORMAT",
         "darknet": "smalti.formats.yolo.darknet:FORMAT",

@@ -250,24 +250,44 @@ class Mask(Feature):
         return pa.struct([("path", pa.string()), ("bytes", pa.binary())])
 
 
+SEGMENT_MEMBERS: dict[str, pa.DataType] = {
+    "id": pa.int64(),  # the value of its pixels, from 1
+    "category": WORDS,
+    "bbox": BBOX,
+    "area": pa.float64(),  # pixels, as the source had it
+    "iscrowd": pa.bool_(),
+}
+
+
 class Panoptic(Feature):
-    """A label image whose pixel values are segment ids, and the segments."""
+    """A label image whose pixels are ids of segments (in colours: red + 256 green + 65,536 blue), and the segments.
+
+    A pixel of 0 belongs to no segment. Whether a class is a thing or stuff, its `Category.attributes` say: ``isthing``.
+
+    Attributes:
+        categories: The class table of the segments.
+        attributes: Every further key of a segment by name, each with its own type.
+    """
 
     kind: Literal["panoptic"] = "panoptic"
     categories: Categories = Categories()
+    attributes: dict[str, Annotated[Value | Json, Field(discriminator="kind")]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Panoptic:
+        if both := set(self.attributes) & set(SEGMENT_MEMBERS):
+            raise ValueError(f"attribute {min(both)!r} has the name of a member")
+        return self
+
+    @property
+    def struct(self) -> pa.StructType:
+        """The Arrow type of one segment."""
+        more = {name: feature.arrow for name, feature in self.attributes.items()}
+        return pa.struct(list((SEGMENT_MEMBERS | more).items()))
 
     @property
     def arrow(self) -> pa.DataType:
-        segment = pa.struct(
-            [
-                ("id", pa.int64()),
-                ("category", WORDS),
-                ("bbox", BBOX),
-                ("area", pa.float64()),
-                ("iscrowd", pa.bool_()),
-            ]
-        )
-        return pa.struct([("path", pa.string()), ("bytes", pa.binary()), ("segments", list_of(segment))])
+        return pa.struct([("path", pa.string()), ("bytes", pa.binary()), ("segments", list_of(self.struct))])
 
 
 class Captions(Feature):

@@ -75,14 +75,28 @@ def united(schemas: Sequence[Schema]) -> Schema:
     )
 
 
+def _same_attributes(
+    name: str, a: features.Objects | features.Panoptic, b: features.Objects | features.Panoptic
+) -> None:
+    for attribute in set(a.attributes) & set(b.attributes):
+        if a.attributes[attribute].arrow != b.attributes[attribute].arrow:
+            raise SchemaError(
+                f"{name}.{attribute} is {a.attributes[attribute].arrow} in one dataset and"
+                f" {b.attributes[attribute].arrow} in another"
+            )
+
+
 def _both(name: str, a: AnyFeature, b: AnyFeature) -> AnyFeature:
+    if isinstance(a, features.Panoptic) and isinstance(b, features.Panoptic):
+        _same_attributes(name, a, b)
+        return a.model_copy(
+            update={
+                "categories": united_categories([a.categories, b.categories]),
+                "attributes": {**a.attributes, **b.attributes},
+            }
+        )
     if isinstance(a, features.Objects) and isinstance(b, features.Objects):
-        for attribute in set(a.attributes) & set(b.attributes):
-            if a.attributes[attribute].arrow != b.attributes[attribute].arrow:
-                raise SchemaError(
-                    f"{name}.{attribute} is {a.attributes[attribute].arrow} in one dataset and"
-                    f" {b.attributes[attribute].arrow} in another"
-                )
+        _same_attributes(name, a, b)
         if a.id_type != b.id_type:
             raise SchemaError(
                 f"the ids of {name!r} are {a.id_type} in one dataset and {b.id_type} in another"

@@ -8,14 +8,17 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
-from smalti.errors import DataError, listed
+from smalti.errors import DataError, UnsafePathError, listed
 from smalti.formats.coco.layout import FIFTYONE, ROBOFLOW
 from smalti.formats.part_files import append, piece_name
+from smalti.storage.paths import safe_path, unsafe_paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from smalti.schema.schema import Schema
     from smalti.storage.folder import Target
 
 _STEMS = MappingProxyType({"objects": "instances"})
@@ -145,3 +148,32 @@ def assemble_results(target: Target, key: FileKey, name: str, pieces: Sequence[t
 def _copy(target: Target, file: IO[bytes], names: Sequence[str]) -> None:
     """Append texts; the first goes without its comma."""
     append(target, file, names, skip=_SEPARATOR)
+
+
+def own_paths(batch: pa.RecordBatch, schema: Schema, *, splits: bool) -> tuple[list[str], list[str | None]]:
+    """Each sample's path below its split's folder, and its split; one file for all knows no splits."""
+    names = batch.column("id").to_pylist()
+    words: list[str | None] = [None] * len(names)
+    if not splits:
+        return names, words
+    if "split" in batch.schema.names:
+        words = batch.column("split").cast(pa.string()).to_pylist()
+    if schema.id_has_split:
+        names = [
+            name.removeprefix(f"{split}/") if split else name
+            for name, split in zip(names, words, strict=True)
+        ]
+    return names, words
+
+
+def refused(names: list[str], ids: list[str]) -> dict[int, DataError]:
+    """The errors of paths that leave the target."""
+    found: dict[int, DataError] = {}
+    for row in unsafe_paths(names):
+        reason, hint = f"the path {names[row]!r} is unsafe", None
+        try:
+            safe_path(names[row])
+        except UnsafePathError as error:
+            reason, hint = error.reason, error.hint
+        found[row] = UnsafePathError(reason, sample=ids[row], hint=hint)
+    return found

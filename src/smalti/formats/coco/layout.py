@@ -20,7 +20,7 @@ from smalti.storage.paths import safe_path
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from smalti.formats.coco.options import FamilyOptions
+    from smalti.formats.coco.options import SourceOptions
     from smalti.storage.location import Location
 
 IMAGE_INFO = "image_info"
@@ -28,6 +28,7 @@ PREFIXES = ("instances", "person_keypoints", "keypoints", "captions", "stuff", I
 ROBOFLOW = "_annotations.coco.json"
 FIFTYONE = "labels.json"
 _NAME = re.compile(rf"({'|'.join(PREFIXES)})(?:[_-](.+))?")
+_PANOPTIC = re.compile("(panoptic)(?:[_-](.+))?")
 _LVIS = re.compile(r"lvis_v\d+(?:\.\d+)?_(image_info_)?(.+)")
 _WORD = re.compile(
     r"(?:(?P<prefix>.*)[_-])?((?:train|val|valid|validation|test|dev|trainval|minival)(?:-dev)?)((?:19|20)\d\d)?"
@@ -62,7 +63,7 @@ class Source:
         return self.path.rpartition("/")[0]
 
 
-def sources(root: Location, options: FamilyOptions) -> list[Source]:
+def sources(root: Location, options: SourceOptions) -> list[Source]:
     """Find the annotation files, those of one split together, in a stable order.
 
     Raises:
@@ -71,18 +72,19 @@ def sources(root: Location, options: FamilyOptions) -> list[Source]:
     split = options.split
     if root.isfile():
         content = content_of(root)
-        found = _named(root.name, root.parent.name)
+        found = _named(root.name, root.parent.name, options)
         results = "predictions" if content is Content.RESULTS else None
         return [replace(found, path="", split=split or found.split, results=results)]
     candidates = [path for path in root.find([".json"], maxdepth=DEPTH) if not path.startswith(".")]
     contents = {path: content_of(root / path) for path in candidates}
-    usable = [path for path in candidates if _usable(path, contents[path])]
-    kind = next((kind for kind in options.takes if kind in contents.values()), None)
-    others = set(options.takes) - {kind}  # files of a relative's lie beside COCO's in its folder
+    usable = [path for path in candidates if _usable(path, contents[path], options)]
+    takes = [kind for kind in options.takes if kind is not Content.RESULTS]
+    kind = next((kind for kind in takes if kind in contents.values()), None)
+    others = set(takes) - {kind}  # files of a relative's lie beside COCO's in its folder
     usable = [path for path in usable if contents[path] not in others]
     if not any(contents[path] is not Content.RESULTS for path in usable):
-        raise _nothing(root, candidates, usable)
-    found_all = [_named_in(root, path, contents[path]) for path in usable]
+        raise _nothing(root, candidates, usable, options)
+    found_all = [_named_in(root, path, contents[path], options) for path in usable]
     ground = [source for source in found_all if source.results is None]
     if len(ground) == 1 and split:
         ground = [replace(ground[0], split=split)]
@@ -92,20 +94,21 @@ def sources(root: Location, options: FamilyOptions) -> list[Source]:
     return sorted(ground + joined, key=lambda s: (splits.index(s.split), s.results is not None, _rank(s)))
 
 
-def _usable(path: str, content: Content) -> bool:
+def _usable(path: str, content: Content, options: SourceOptions) -> bool:
     """Whether a file is taken. One with the name of an annotation file is, to fail with its fault."""
     if content is not Content.OTHER:
-        return content is not Content.PANOPTIC
+        return content in options.takes
     name = path.rpartition("/")[2]
     stem = name.removesuffix(".json")
+    if Content.PANOPTIC in options.takes:
+        return _PANOPTIC.fullmatch(stem) is not None
     return name == ROBOFLOW or _NAME.fullmatch(stem) is not None or _LVIS.fullmatch(stem) is not None
 
 
-def _nothing(root: Location, candidates: list[str], usable: list[str]) -> EmptySourceError:
-    looked = (
-        "looked for a JSON file with images, annotations and categories: annotations/*_<split>.json,"
-        f" <split>/{ROBOFLOW}, {FIFTYONE}"
-    )
+def _nothing(
+    root: Location, candidates: list[str], usable: list[str], options: SourceOptions
+) -> EmptySourceError:
+    looked = f"looked for a JSON file with {options.sought}"
     if usable:
         hint = "results files hold detections only: read their ground truth, and pass them as results="
         return EmptySourceError(f"{root.url}: found {listed(usable, 3)} alone, {looked}; {hint}")
@@ -113,16 +116,16 @@ def _nothing(root: Location, candidates: list[str], usable: list[str]) -> EmptyS
     return EmptySourceError(f"{root.url}: {looked}{there}")
 
 
-def _named_in(root: Location, path: str, content: Content) -> Source:
+def _named_in(root: Location, path: str, content: Content, options: SourceOptions) -> Source:
     folder, _, name = path.rpartition("/")
-    source = _named(name, folder.rpartition("/")[2] if folder else root.name)
+    source = _named(name, folder.rpartition("/")[2] if folder else root.name, options)
     results = None
     if content is Content.RESULTS:
         results = re.split(r"[_-]", name.removesuffix(".json"))[0] or "predictions"
     return replace(source, path=path, results=results)
 
 
-def _named(name: str, folder: str) -> Source:
+def _named(name: str, folder: str, options: SourceOptions) -> Source:
     """What a file's name, and that of its folder, tell."""
     if name in {ROBOFLOW, FIFTYONE, "annotations.json"}:
         word = _WORD.fullmatch(folder)
@@ -130,7 +133,7 @@ def _named(name: str, folder: str) -> Source:
     stem = name[:-5] if name.lower().endswith(".json") else name
     if lvis := _LVIS.fullmatch(stem):
         return Source(name, IMAGE_INFO if lvis[1] else PREFIXES[0], lvis[2])
-    known = _NAME.fullmatch(stem)
+    known = (_PANOPTIC if Content.PANOPTIC in options.takes else _NAME).fullmatch(stem)
     kind, rest = (known[1], known[2]) if known else ("", stem)
     if rest is None:
         return Source(name, kind, None)
@@ -160,7 +163,7 @@ def _told_apart(found: list[Source]) -> list[Source]:
 
 
 def _rank(source: Source) -> tuple[int, str]:
-    kind = PREFIXES.index(source.kind) if source.kind else len(PREFIXES)
+    kind = PREFIXES.index(source.kind) if source.kind in PREFIXES else len(PREFIXES)
     return kind, source.path
 
 

@@ -26,7 +26,7 @@ from smalti.storage.location import Location
 
 if TYPE_CHECKING:
     from smalti.formats.coco.labels import Labels
-    from smalti.formats.coco.options import FamilyOptions
+    from smalti.formats.coco.options import FamilyOptions, SourceOptions
     from smalti.schema.features import AnyFeature
 
 RESERVED = ("objects", "captions", "stuff")
@@ -96,7 +96,7 @@ def _loaded(
     ]
     place = media or dataset_root(root)
     for file in ground:
-        file.images = _images(file, root, place, options)
+        file.images = image_file(file, root, place, options)
     names = {file.source.results or "" for file in results}
     reserved = {*RESERVED, *names, *(field_name(file, ground) for file in ground)} - {""}
     rows = samples([file.images for file in ground if file.images], reserved, skip=skip)
@@ -185,7 +185,8 @@ def _place(folder: Location, path: str) -> Location:
     return place
 
 
-def _images(file: File, root: Location, media: Location, options: FamilyOptions) -> ImageFile:
+def image_file(file: File, root: Location, media: Location, options: SourceOptions) -> ImageFile:
+    """The images of a file, and where they lie."""
     section = file.decoded.images
     if section is None:
         raise EmptySourceError(f"{file.decoded.url}: there are no images")

@@ -54,6 +54,7 @@ def taken(schema: Schema, told: Collection[str], *, one_field: bool) -> Schema:
         one_field: There is one file alone, of one label field.
     """
     columns: dict[str, AnyFeature] = {}
+    plain = plain_columns(schema, told)
     labels = [n for n, f in schema.columns.items() if isinstance(f, features.Objects | features.Captions)]
     first = "objects" if "objects" in labels else next(iter(labels), None)
     for name, feature in schema.columns.items():
@@ -61,11 +62,18 @@ def taken(schema: Schema, told: Collection[str], *, one_field: bool) -> Schema:
             if one_field and name != first:
                 continue
             columns[name] = _held(feature) if isinstance(feature, features.Objects) else feature
-        elif name in {"id", "image", "split"} or (
-            isinstance(feature, _PLAIN) and holdable(feature.arrow) and (feature.source or name) not in told
-        ):
+        elif name in {"id", "image", "split"} | plain:
             columns[name] = feature
     return schema.with_columns(columns)
+
+
+def plain_columns(schema: Schema, told: Collection[str]) -> set[str]:
+    """The columns that become keys of images; not those whose keys are told otherwise."""
+    return {
+        name
+        for name, feature in schema.columns.items()
+        if isinstance(feature, _PLAIN) and holdable(feature.arrow) and (feature.source or name) not in told
+    }
 
 
 def _held(feature: features.Objects) -> features.Objects:

@@ -10,14 +10,33 @@ from smalti.formats.coco.recognise import Content
 from smalti.formats.protocol import Options
 
 
-class FamilyOptions(Options):
-    """What reading and writing COCO and LVIS have in common.
+class SourceOptions(Options):
+    """What COCO's JSON files have in common.
 
     Attributes:
-        takes: The kinds of files that are read; of a folder with several only the first that is there.
+        takes: The kinds of files that are read; where several are there, the first kind, and results.
+        sought: What is looked for, for the error where nothing is there.
     """
 
-    takes: ClassVar[tuple[Content, ...]] = (Content.COCO, Content.LVIS)
+    takes: ClassVar[tuple[Content, ...]] = (Content.COCO, Content.LVIS, Content.RESULTS)
+    sought: ClassVar[str] = (
+        "images, annotations and categories: annotations/*_<split>.json, <split>/_annotations.coco.json, labels.json"
+    )
+
+    split: str | None = Field(
+        None,
+        description="split of a single file whose name tells none",
+        json_schema_extra={"side": "read"},
+    )
+    ids: Literal["keep", "renumber"] = Field(
+        "keep",
+        description="keep: image and annotation ids of the source; renumber: 1 to n",
+        json_schema_extra={"side": "write"},
+    )
+
+
+class FamilyOptions(SourceOptions):
+    """What reading and writing COCO and LVIS have in common."""
 
     results: str | tuple[str, ...] | dict[str, str] | None = Field(
         None,
@@ -29,16 +48,6 @@ class FamilyOptions(Options):
         "predictions",
         description="name of the field that a single results file becomes",
         json_schema_extra={"side": "read"},
-    )
-    split: str | None = Field(
-        None,
-        description="split of a single file whose name tells none",
-        json_schema_extra={"side": "read"},
-    )
-    ids: Literal["keep", "renumber"] = Field(
-        "keep",
-        description="keep: image and annotation ids of the source; renumber: 1 to n",
-        json_schema_extra={"side": "write"},
     )
 
 
@@ -56,7 +65,7 @@ class CocoOptions(FamilyOptions):
 class LvisOptions(FamilyOptions):
     """How LVIS files are read and written."""
 
-    takes: ClassVar = (Content.LVIS, Content.COCO)
+    takes: ClassVar = (Content.LVIS, Content.COCO, Content.RESULTS)
 
     version: str = Field(
         "v1",

@@ -18,16 +18,18 @@ from smalti.formats.coco.objects import Tallies, annotation_texts
 from smalti.schema import features
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from numpy.typing import NDArray
 
     from smalti.formats.coco.write import CocoWriter
     from smalti.formats.protocol import Cursor
     from smalti.formats.report import Loss
+    from smalti.schema.schema import Schema
     from smalti.storage.folder import Target
 
 CHUNK = 32_768  # objects turned to text at once
+_LABELS = (features.Objects, features.Captions, features.Panoptic)
 CAPTIONS_MOST = 1000  # captions of one image that can be numbered
 
 
@@ -93,7 +95,9 @@ class WrittenPart:
 
     def images(self) -> None:
         """Write the images of every file."""
-        texts = self._image_texts()
+        own = self.writer.image_texts(self.batch, self.names, self.given_splits)
+        nulls = self.writer.extra.get("nulls", {}).get("images", [])
+        texts = image_texts(self.batch, self.writer.wanted, own, self._image_id_texts(), nulls)
         for key, rows in self._members():
             piece = self.pieces.setdefault(key, Piece())
             some = pa.array(rows)
@@ -104,31 +108,6 @@ class WrittenPart:
             if key.field != IMAGE_INFO and self.annotated[key.field][rows].any():
                 piece.annotations = piece.annotations or 0
             self._put(key, "images", texts.filter(some))
-
-    def _image_texts(self) -> pa.Array:
-        batch, wanted = self.batch, self.writer.wanted
-        nulls = self.writer.extra.get("nulls", {}).get("images", [])
-        parts: list[object] = [",\n{"]
-        own = self.writer.image_texts(batch, self.names, self.given_splits)
-        for key, texts in own.items():
-            parts += encode.keyed(key, texts, null=False)
-        if "image" in batch.schema.names:
-            for side in ("height", "width"):
-                parts += encode.keyed(side, encode.text(batch.column("image").field(side)), null=False)
-        for name, feature in wanted.columns.items():
-            if name in {"id", "image", "split", "image_id"} or isinstance(
-                feature, features.Objects | features.Captions
-            ):
-                continue
-            key = feature.source or name
-            if key in own:
-                continue
-            column = batch.column(name)
-            texts = (
-                encode.raw_json(column, name) if isinstance(feature, features.Json) else encode.text(column)
-            )
-            parts += encode.keyed(key, texts, null=key in nulls)
-        return encode.join(*parts, '"id":', self._image_id_texts().fill_null("null"), "}")
 
     def labels(self) -> int:
         """Write the annotations of every field; gives the number of objects."""
@@ -234,6 +213,34 @@ class WrittenPart:
         missing = np.flatnonzero(~self.annotated[name])
         alone = self.writer.extra.get("unannotated", False)
         return [] if alone or not len(missing) else [unannotated(name, len(missing), self.names[missing[0]])]
+
+
+def image_texts(
+    batch: pa.RecordBatch, wanted: Schema, own: dict[str, pa.Array], ids: pa.Array, nulls: Collection[str]
+) -> pa.Array:
+    """The text of every image, with a comma and a line break in front.
+
+    Args:
+        batch: The samples.
+        wanted: Their schema; label fields, and keys that `own` has, are passed over.
+        own: The texts of keys that no column tells.
+        ids: The JSON text of each image's id.
+        nulls: Keys whose null is written as null.
+    """
+    parts: list[object] = [",\n{"]
+    for key, texts in own.items():
+        parts += encode.keyed(key, texts, null=False)
+    if "image" in batch.schema.names:
+        for side in ("height", "width"):
+            parts += encode.keyed(side, encode.text(batch.column("image").field(side)), null=False)
+    for name, feature in wanted.columns.items():
+        key = feature.source or name
+        if name in {"id", "image", "split", "image_id"} or isinstance(feature, _LABELS) or key in own:
+            continue
+        column = batch.column(name)
+        texts = encode.raw_json(column, name) if isinstance(feature, features.Json) else encode.text(column)
+        parts += encode.keyed(key, texts, null=key in nulls)
+    return encode.join(*parts, '"id":', ids.fill_null("null"), "}")
 
 
 def _added(before: Any, ids: pa.Array) -> Any:

@@ -23,7 +23,8 @@ _SECTIONS = re.compile(rb'"(images|annotations|categories)"\s*:\s*(?:\[|null)')
 _LVIS = re.compile(rb'"(?:neg_category_ids|not_exhaustive_category_ids)"\s*:')
 _LVIS_CLASSES = (b'"frequency"', b'"instance_count"')  # at the end of a file whose annotations come first
 _ANNOTATION = re.compile(rb'"(?:image_id|file_name)"\s*:')
-_PANOPTIC = b'"segments_info"'
+_PANOPTIC, _THING = b'"segments_info"', b'"isthing"'
+_NOTHING = re.compile(rb'"annotations"\s*:\s*\[\s*\]')  # of no image: what kind it is, only classes tell
 
 
 class Content(Enum):
@@ -55,7 +56,7 @@ def _content(head: bytes, tail: bytes) -> Content:
     if not head.lstrip().startswith(b"{"):
         return Content.OTHER
     text = head + tail
-    if _PANOPTIC in text:
+    if _PANOPTIC in text or (_THING in text and _NOTHING.search(text)):
         return Content.PANOPTIC
     if _LVIS.search(text) or all(key in text for key in _LVIS_CLASSES):
         return Content.LVIS

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from smalti.errors import DataError, UnsafePathError
+from smalti.errors import DataError
 from smalti.formats import part_files
 from smalti.formats.coco import classes, encode
 from smalti.formats.coco.files import (
@@ -17,6 +17,8 @@ from smalti.formats.coco.files import (
     check_ids,
     file_name,
     image_folder,
+    own_paths,
+    refused,
 )
 from smalti.formats.coco.layout import IMAGE_INFO
 from smalti.formats.coco.losses import changes, declared, taken
@@ -25,7 +27,6 @@ from smalti.formats.coco.options import CocoOptions, FamilyOptions
 from smalti.formats.coco.part import WrittenPart
 from smalti.formats.protocol import Cursor, PartResult, Writer
 from smalti.schema import features
-from smalti.storage.paths import safe_path, unsafe_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,10 +98,8 @@ class CocoWriter(Writer[FamilyOptions]):
 
     def faults(self, batch: pa.RecordBatch) -> list[DataError]:
         ids = batch.column("id").to_pylist()
-        names, _ = self._file_names(batch)
-        found: dict[int, DataError] = {}
-        for row in unsafe_paths(names):
-            found[row] = _refusal(names[row], ids[row])
+        names, _ = own_paths(batch, self.schema, splits=not self.one_file)
+        found = refused(names, ids)
         for name in batch.schema.names:
             for row in encode.not_finite(batch.column(name)).tolist():
                 reason = f"{name} holds a number that is infinite or none; JSON has no such numbers"
@@ -109,23 +108,8 @@ class CocoWriter(Writer[FamilyOptions]):
                 )
         return [found[row] for row in sorted(found)]
 
-    def _file_names(self, batch: pa.RecordBatch) -> tuple[list[str], list[str | None]]:
-        """Each sample's path below its split's folder, and its split; one file for all knows no splits."""
-        names = batch.column("id").to_pylist()
-        splits: list[str | None] = [None] * len(names)
-        if self.one_file:
-            return names, splits
-        if "split" in batch.schema.names:
-            splits = batch.column("split").cast(pa.string()).to_pylist()
-        if self.schema.id_has_split:
-            names = [
-                name.removeprefix(f"{split}/") if split else name
-                for name, split in zip(names, splits, strict=True)
-            ]
-        return names, splits
-
     def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
-        names, splits = self._file_names(batch)
+        names, splits = own_paths(batch, self.schema, splits=not self.one_file)
         part = WrittenPart(self, batch, names, splits, cursor, target)
         with part.files:
             part.images()
@@ -215,11 +199,3 @@ class CocoWriter(Writer[FamilyOptions]):
         """Whether another file of the source brought a category, which this file did not have."""
         heads = self.extra.get("heads", {}).get(name, {})
         return any("category_ids" not in head or number in head["category_ids"] for head in heads.values())
-
-
-def _refusal(path: str, sample: str) -> DataError:
-    try:
-        safe_path(path)
-    except UnsafePathError as error:
-        return UnsafePathError(error.reason, sample=sample, hint=error.hint)
-    return UnsafePathError(f"the path {path!r} is unsafe", sample=sample)

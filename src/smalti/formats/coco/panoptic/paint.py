@@ -1,0 +1,118 @@
+"""A label image out of objects with masks: which lies over which, which id each gets, what is left of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from smalti.formats import label_images
+from smalti.formats.coco.panoptic.pixels import HIGHEST, VOID
+from smalti.geometry import rle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+STEP = 0x070707  # between the ids of one class: near colours, and every id once before one comes again
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """A label image of n objects that have a pixel left, in their order.
+
+    Attributes:
+        values: uint32 ``(height, width)``, ids.
+        kept: int64 ``(n,)``, the objects' positions among those given.
+        ids: int64 ``(n,)``.
+        boxes: float64 ``(n, 4)``, of the pixels.
+        areas: int64 ``(n,)``, pixels.
+        left: float64 ``(n,)``, which part of its own pixels each kept: its overlap with what it was.
+        renumbered: Objects that could not keep the id that they have.
+    """
+
+    values: NDArray[np.uint32]
+    kept: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    areas: NDArray[np.int64]
+    left: NDArray[np.float64]
+    renumbered: int
+
+
+def painted(
+    objects: Sequence[dict[str, Any]],
+    areas: Sequence[NDArray[np.int64]],
+    ranks: Sequence[int],
+    colours: Sequence[int],
+    height: int,
+    width: int,
+) -> Painted:
+    """Paint objects, those of a higher rank over those of a lower one, later ones over earlier ones.
+
+    Args:
+        objects: With ``segment_id``, where they have one.
+        areas: The pixels of each, as `smalti.formats.label_images.set_pixels` gives them; at least one.
+        ranks: 0 stuff, 1 crowds, 2 things.
+        colours: The id that the class of each begins with.
+        height: Pixels.
+        width: Pixels.
+    """
+    order = sorted(range(len(objects)), key=lambda n: ranks[n])
+    flat = np.zeros(height * width, np.uint32)
+    for place in order:
+        flat[areas[place]] = place + 1
+    numbers = flat.reshape(width, height).T
+    parts = label_images.segments(numbers)
+    there = parts.values > 0
+    kept = parts.values[there] - 1
+    ids, renumbered = _ids([objects[n] for n in kept.tolist()], [colours[n] for n in kept.tolist()])
+    table = np.zeros(len(objects) + 1, np.uint32)
+    table[kept + 1] = ids
+    whole = np.array([len(areas[n]) for n in kept.tolist()], np.float64)
+    return Painted(
+        values=table[numbers],
+        kept=kept,
+        ids=ids,
+        boxes=parts.boxes[there],
+        areas=parts.areas[there],
+        left=parts.areas[there] / np.maximum(whole, 1),
+        renumbered=renumbered,
+    )
+
+
+def _ids(objects: list[dict[str, Any]], colours: list[int]) -> tuple[NDArray[np.int64], int]:
+    """An id for each object: its own, else one near the colour of its class."""
+    taken: set[int] = set()
+    found = [0] * len(objects)
+    renumbered = 0
+    for place, item in enumerate(objects):
+        own = item.get("segment_id")
+        if own is not None and VOID < own <= HIGHEST and own not in taken:
+            found[place] = own
+            taken.add(own)
+        else:
+            renumbered += own is not None
+    for place, colour in enumerate(colours):
+        if found[place]:
+            continue
+        number = colour
+        while number == VOID or number in taken:
+            number = (number + STEP) & HIGHEST
+        found[place] = number
+        taken.add(number)
+    return np.array(found, np.int64), renumbered
+
+
+def pixels_of(item: dict[str, Any], height: int, width: int) -> NDArray[np.int64] | None:
+    """Which pixels an object covers; null where it has neither mask nor polygons."""
+    where = label_images.set_pixels(item, height, width)
+    return None if where is None else np.unique(where) if len(where) else where
+
+
+def mask_area(mask: dict[str, Any]) -> int:
+    """The number of a mask's pixels."""
+    runs, offsets = rle.decode_counts([mask["counts"]])
+    return int(rle.areas(runs, offsets)[0])
