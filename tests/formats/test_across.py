@@ -20,7 +20,7 @@ BOXES = [
 ]
 CLASSES = ["traffic light", "cat", "unused", "Ñandú"]
 # Formats with several cases.
-SEVERAL = ("cityscapes", "coco", "cvat", "lvis", "mask_pairs", "mots", "open_images", "yolo")
+SEVERAL = ("cityscapes", "coco", "coco_panoptic", "cvat", "lvis", "mask_pairs", "mots", "open_images", "yolo")
 CASES = [
     (GOLDEN / name, name) for name in registry.BUILT_IN if (GOLDEN / name).is_dir() and name not in SEVERAL
 ]
