@@ -12,7 +12,7 @@ from smalti.errors import at
 from smalti.formats import label_images
 from smalti.formats.coco import encode
 from smalti.formats.coco.panoptic import pixels
-from smalti.formats.coco.panoptic.paint import Painted, painted, pixels_of
+from smalti.formats.coco.panoptic.paint import Painted, painted
 from smalti.formats.document_writer import one_loss
 from smalti.schema.types import BBOX
 
@@ -178,7 +178,7 @@ class _Canvas:
         """Paint what can be painted; gives the rows of the objects that have pixels left, too."""
         rows, areas = [], []
         for row, item in enumerate(items):
-            where = pixels_of(item, self.height, self.width)
+            where = label_images.set_pixels(item, self.height, self.width)
             if item.get("category") is None:
                 self._left_out("category.missing", "a segment needs a class")
             elif where is None or not len(where):

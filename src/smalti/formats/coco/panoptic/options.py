@@ -31,7 +31,7 @@ class PanopticOptions(SourceOptions):
     check: Literal["pixels", "sizes"] = Field(
         "pixels",
         description="pixels: every PNG has the segments that the JSON lists, and no other; sizes: its header is"
-        " looked at alone, which takes a hundredth of the time",
+        " looked at alone, which takes a twentieth of the time",
     )
     field: str | None = Field(
         None,

@@ -9,7 +9,6 @@ import numpy as np
 
 from smalti.formats import label_images
 from smalti.formats.coco.panoptic.pixels import HIGHEST, VOID
-from smalti.geometry import rle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,15 +103,3 @@ def _ids(objects: list[dict[str, Any]], colours: list[int]) -> tuple[NDArray[np.
         found[place] = number
         taken.add(number)
     return np.array(found, np.int64), renumbered
-
-
-def pixels_of(item: dict[str, Any], height: int, width: int) -> NDArray[np.int64] | None:
-    """Which pixels an object covers; null where it has neither mask nor polygons."""
-    where = label_images.set_pixels(item, height, width)
-    return None if where is None else np.unique(where) if len(where) else where
-
-
-def mask_area(mask: dict[str, Any]) -> int:
-    """The number of a mask's pixels."""
-    runs, offsets = rle.decode_counts([mask["counts"]])
-    return int(rle.areas(runs, offsets)[0])
