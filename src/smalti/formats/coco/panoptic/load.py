@@ -113,16 +113,7 @@ def _loaded(
     root: Location, media: Location | None, options: PanopticOptions, seen: list[Decoded], *, skip: bool
 ) -> Loaded:
     place = media or dataset_root(root)
-    files, errors = [], []
-    for source in sources(root, options):
-        try:
-            files.append(_file(root, source, seen, skip=skip))
-        except DataError as error:
-            if not skip:
-                raise
-            errors.append(error)
-    if not files:
-        raise errors[0]
+    files, errors = _files(root, options, seen, skip=skip)
     table, repairs = classes.united((file.decoded.url, file.categories) for file in files)
     images = [image_file(file, root, place, options) for file in files]
     rows = samples(images, (COLUMN, "objects"), skip=skip)
@@ -133,12 +124,6 @@ def _loaded(
     _take_more(notes, files, rows)
     lists = Lists()
     lists.learn(notes.raws)
-    heads = {
-        file.source.split or "": {
-            key: msgspec.json.decode(raw) for key, raw in file.decoded.top.items() if key != "categories"
-        }
-        for file in files
-    }
     folders = [
         find_folder(root, file.source, place, media is None, _of_file(notes, number), options)
         for number, file in enumerate(files)
@@ -152,11 +137,34 @@ def _loaded(
         ids=ids([category.id for category in table]),
         urls=[file.decoded.url for file in files],
         folders=folders,
-        heads=heads,
+        heads={file.source.split or "": _head(file) for file in files},
         media=place,
         repairs=[*rows.repairs, *repairs],
         errors=[*rows.errors, *errors],
     )
+
+
+def _files(
+    root: Location, options: PanopticOptions, seen: list[Decoded], *, skip: bool
+) -> tuple[list[File], list[DataError]]:
+    """The files, and the errors of those that cannot be read where there are others to go on with."""
+    files: list[File] = []
+    errors: list[DataError] = []
+    for source in sources(root, options):
+        try:
+            files.append(_file(root, source, seen, skip=skip))
+        except DataError as error:
+            if not skip:
+                raise
+            errors.append(error)
+    if not files:
+        raise errors[0]
+    return files, errors
+
+
+def _head(file: File) -> dict[str, Any]:
+    """What stands at the top of a file beside images, annotations and categories."""
+    return {key: msgspec.json.decode(raw) for key, raw in file.decoded.top.items() if key != "categories"}
 
 
 def _file(root: Location, source: Source, seen: list[Decoded], *, skip: bool) -> File:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -178,22 +177,21 @@ class PanopticWriter(Writer[PanopticOptions]):
         ids = self._image_ids(batch, cursor)
         images, notes = self._image_texts(batch, names, ids), self._note_texts(batch, pngs, ids)
         pieces = {}
-        with ExitStack() as files:
-            for split in dict.fromkeys(splits):
-                key = FileKey(COLUMN, split)
-                rows = np.array([word == split for word in splits], np.bool_)
-                annotated = rows & ~labels.missing
-                some = ids.filter(pa.array(rows))
-                pieces[key] = Piece(
-                    images=int(rows.sum()),
-                    annotations=int(annotated.sum()),
-                    image_ids=some.drop_null().to_numpy(zero_copy_only=False),
-                    nameless=some.null_count,
-                )
-                for section, texts, mine in (("images", images, rows), ("annotations", notes, annotated)):
-                    if mine.any():
-                        place = files.enter_context(target.open(part_name(key, cursor.index, section)))
-                        place.write(encode.body(texts.filter(pa.array(mine))))
+        for split in dict.fromkeys(splits):
+            key = FileKey(COLUMN, split)
+            rows = np.array([word == split for word in splits], np.bool_)
+            annotated = rows & ~labels.missing
+            some = ids.filter(pa.array(rows))
+            pieces[key] = Piece(
+                images=int(rows.sum()),
+                annotations=int(annotated.sum()),
+                image_ids=some.drop_null().to_numpy(zero_copy_only=False),
+                nameless=some.null_count,
+            )
+            for section, texts, mine in (("images", images, rows), ("annotations", notes, annotated)):
+                if mine.any():
+                    with target.open(part_name(key, cursor.index, section)) as file:
+                        file.write(encode.body(texts.filter(pa.array(mine))))
         paths = batch.column("image").field("path").to_pylist() if "image" in batch.schema.names else []
         return PartResult(
             samples=len(batch),
