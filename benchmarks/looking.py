@@ -5,8 +5,8 @@
     python benchmarks/looking.py --coco COCO.json            a file as benchmarks/make_coco.py writes it
     python benchmarks/looking.py --only notebook drawing     of: notebook, plots, drawing
 
-Each figure is the best of some rounds in one process, after one round that imports libraries; the first round is told
-too. The drawing is of a hundred polygons with their names on a JPEG, from the encoded file to the picture in memory.
+Each figure is the best of some rounds in one process, after one round that imports libraries: milliseconds of wall
+time, and of CPU, which other work on the machine disturbs less. The drawing is of a hundred polygons with their names on a JPEG, from the encoded file to the picture in memory.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,24 +64,26 @@ for name, options in (("fills, outlines, names", (True, None)), ("the same, mask
                       ("fills, names, masks at hand", (False, ready))):
     times = []
     for _ in range(job["rounds"] + 1):
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         drawn = draw(*options)
-        times.append(time.perf_counter() - start)
-    found[name] = min(times[1:]) * 1000
+        times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    found[name] = [min(each) * 1000 for each in zip(*times[1:])]
 drawn = draw(True, ready)
 cv2.imwrite(job["out"], drawn)
 print(json.dumps({"versions": f"supervision {sv.__version__}, OpenCV {cv2.__version__}", "ms": found}))
 """
 
 
-def timed(call: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Milliseconds of the first call, and of the fastest after it."""
-    times = []
-    for _ in range(rounds + 1):
-        start = time.perf_counter()
+def timed(call: Callable[[], object], rounds: int) -> str:
+    """Milliseconds of the fastest call after the first one: wall time and CPU, as they are printed."""
+    call()
+    walls, cpus = [], []
+    for _ in range(rounds):
+        wall, cpu = time.perf_counter(), time.process_time()
         call()
-        times.append((time.perf_counter() - start) * 1000)
-    return times[0], min(times[1:])
+        walls.append((time.perf_counter() - wall) * 1000)
+        cpus.append((time.process_time() - cpu) * 1000)
+    return f"{min(walls):7.0f} {min(cpus):7.0f}"
 
 
 def scene(size: tuple[int, int], seed: int) -> bytes:
@@ -153,7 +156,7 @@ def notebook(folder: Path, rounds: int) -> None:
         ("repr", lambda: repr(sm.read(store))),
         ("_repr_html_, eight thumbnails", lambda: sm.read(store)._repr_html_()),
     ):
-        print(f"  {name:32} {timed(call, rounds)[1]:8.0f} ms")
+        print(f"  {name:32} {timed(call, rounds)}", flush=True)
 
 
 def tracked(coco: sm.Dataset) -> sm.Dataset:
@@ -211,29 +214,23 @@ def plots(folder: Path, coco: Path | None, rounds: int) -> None:
         dataset.write(folder / name, progress=False)
         stores[name] = sm.read(folder / name)
     objects = ds.summary().labels["objects"].total
-    print(
-        f"\n{len(ds):,} images with {objects:,} objects, to the bytes of a PNG; first is with what matplotlib loads"
-    )
-    print(f"  {'':14} {'first':>9} {'in memory':>10} {'a store':>9}")
+    print(f"\n{len(ds):,} images with {objects:,} objects, to the bytes of a PNG: in memory, of a store")
     report = ds.write(
         folder / "no", format="yolo", task="detect", dry_run=True, on_loss="ignore", progress=False
     )
     for name in PLOTS:
         own = "posed" if name in {"keypoints", "tracks"} else "coco"
-        memory = posed if own == "posed" else ds
         given: dict[str, Any] = {"report": report} if name == "losses" else {}
         figures = [
-            timed(
-                lambda source=source, name=name, given=given: getattr(source.plot, name)(
-                    **given
-                )._repr_png_(),
-                rounds,
-            )
-            for source in (memory, stores[own])
+            timed(partial(plotted, source, name, given), rounds)
+            for source in (posed if own == "posed" else ds, stores[own])
         ]
-        print(
-            f"  {name:14} {figures[0][0]:6.0f} ms {figures[0][1]:7.0f} ms {figures[1][1]:6.0f} ms", flush=True
-        )
+        print(f"  {name:14} {figures[0]}    {figures[1]}", flush=True)
+
+
+def plotted(dataset: sm.Dataset, name: str, given: dict[str, Any]) -> bytes:
+    """The PNG of a plot."""
+    return getattr(dataset.plot, name)(**given)._repr_png_()
 
 
 def drawing(folder: Path, peers: str | None, rounds: int) -> None:
@@ -252,7 +249,7 @@ def drawing(folder: Path, peers: str | None, rounds: int) -> None:
             media_root=str(folder),
         )[0]
         print(f"\n{POLYGONS} polygons on {size[0]} x {size[1]}, from the file to the picture")
-        print(f"  {'smalti: fills, outlines, names':48} {timed(sample.draw, rounds)[1]:8.1f} ms")
+        print(f"  {'smalti: fills, outlines, names':48} {timed(sample.draw, rounds)}", flush=True)
         sample.draw().save(folder / f"{size[0]}_smalti.png")
         if peers is None:
             continue
@@ -262,8 +259,9 @@ def drawing(folder: Path, peers: str | None, rounds: int) -> None:
         said = json.loads(
             subprocess.run([peers, "-c", PEER, script], check=True, capture_output=True, text=True).stdout
         )
-        for name, ms in said["ms"].items():
-            print(f"  {said['versions'] + ': ' + name:48} {ms:8.1f} ms")
+        print(f"  {said['versions']}")
+        for name, (wall, cpu) in said["ms"].items():
+            print(f"  {'supervision: ' + name:48} {wall:7.0f} {cpu:7.0f}", flush=True)
 
 
 def _blob(rng: np.random.Generator, size: tuple[int, int], points: int = 24) -> list[float]:

@@ -209,6 +209,21 @@ def test_notebooks__their_style_does_not_change_ours(
     assert shown.page.evaluate(STYLES) == plain
 
 
+def test_untrusted__without_the_page_s_style(look: Callable[..., Any]) -> None:
+    """JupyterLab takes it from notebooks that somebody else ran: colours and order stay."""
+    html = re.sub("<style>.*?</style>", "", values()["dataset"]._repr_html_(), flags=re.DOTALL)
+    shown = look(html)
+    shown.check()
+    tops = shown.page.evaluate(
+        "[...document.querySelectorAll('figure')].map((f) => f.getBoundingClientRect().top)"
+    )
+    assert len(tops) == 8
+    assert len(set(tops)) <= 3
+    chips = "[...document.querySelectorAll('.smalti-chip, .smalti-bar')].map((one) => one.getBoundingClientRect().width)"
+    assert min(shown.page.evaluate(chips)) >= 1
+    assert "tree car person" in " ".join(shown.text.split())
+
+
 def test_dataset__says_what_is_in_it(look: Callable[..., Any]) -> None:
     ds = street()
     text = look(ds._repr_html_()).text

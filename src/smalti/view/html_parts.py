@@ -25,6 +25,13 @@ LONGEST = 120  # characters of one value
 SHORT = 24  # characters of a name that is not broken
 VOID = {"img", "br"}
 
+# JupyterLab takes the styles of a page from notebooks that it does not trust yet, but not those of single elements:
+# what would be lost with them stands there.
+CHIP = "display:inline-block;width:10px;height:10px;margin-right:6px"
+BAR = "display:inline-block;height:9px"
+FIGURE = "display:inline-block;width:164px;margin:0 10px 10px 0;vertical-align:top"
+PAIR = "display:flex"
+
 STYLE = """
 .smalti{font-size:13px;line-height:1.45;overflow-wrap:anywhere;text-align:left;font-variant-numeric:tabular-nums}
 .smalti *{box-sizing:border-box}
@@ -47,7 +54,8 @@ border:1px solid rgba(128,128,128,.6);vertical-align:-1px}
 .smalti-pieces span.smalti-piece{display:inline-block;margin-right:8px}
 .smalti-class{white-space:nowrap}
 .smalti-strip{display:flex;flex-wrap:wrap;gap:10px;margin-top:8px}
-.smalti-strip figure{margin:0;width:164px}
+.smalti-strip figure{margin:0!important;width:164px}
+.smalti-strip+.smalti-dim{margin-top:6px}
 .smalti-strip figcaption{font-size:11px;line-height:1.35;margin-top:2px;max-height:4.1em;overflow:hidden;
 text-align:left;font-style:normal}
 .smalti-strip img,.smalti-one img{display:block;max-width:100%;height:auto;margin:0;border-radius:2px}
@@ -125,7 +133,7 @@ def details(words: str, *children: object) -> Html:
 
 def chip(rgb: Colour) -> Html:
     """A spot of a class's colour."""
-    return tag("span", class_="smalti-chip", style=f"background:{css(rgb)}")
+    return tag("span", class_="smalti-chip", style=f"{CHIP};background:{css(rgb)}")
 
 
 def class_name(name: str, code: int) -> Html:
@@ -138,11 +146,9 @@ def bar(share: float, rgb: Colour) -> Html:
     """A bar of a share of its rail; none for nothing."""
     if share <= 0:
         return tag("div", class_="smalti-rail")
-    width = f"{max(0.0, min(share, 1.0)) * 100:.1f}%"
+    looks = f"{BAR};width:{min(share, 1.0) * 100:.1f}%;background:{css(rgb)}"
     return tag(
-        "div",
-        tag("span", class_="smalti-bar", style=f"width:{width};background:{css(rgb)}"),
-        class_="smalti-rail",
+        "div", tag("span", class_="smalti-bar", style=looks), class_="smalti-rail", style="width:130px"
     )
 
 

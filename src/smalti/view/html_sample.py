@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from smalti.errors import SmaltiError
 from smalti.schema.objects import Objects
-from smalti.view.html_parts import Html, chip, details, joined, picture, table, tag, title, whole, word
+from smalti.view.html_parts import (
+    FIGURE,
+    PAIR,
+    Html,
+    chip,
+    details,
+    joined,
+    picture,
+    table,
+    tag,
+    title,
+    whole,
+    word,
+)
 from smalti.view.html_tables import object_line, objects_table, pairs
 from smalti.view.marks import NO_CLASS, class_codes
 from smalti.view.palette import colour
@@ -36,7 +49,7 @@ def sample(value: Sample) -> Html:
     side = tag("div", table([], rows), *_objects(value), class_="smalti-side")
     return whole(
         title("Sample", " · ".join(words)),
-        tag("div", tag("div", shown, class_="smalti-one"), side, class_="smalti-pair"),
+        tag("div", tag("div", shown, class_="smalti-one"), side, class_="smalti-pair", style=PAIR),
     )
 
 
@@ -108,7 +121,8 @@ def thumbnail(value: Sample) -> tuple[Html, Exception | None]:
         shown = picture(made, round(made.width * times), word(name))
     except (SmaltiError, OSError) as error:
         shown, problem = gone(error), error
-    return tag("figure", shown, tag("figcaption", tag("div", word(name, 40)), classes(value))), problem
+    below = tag("figcaption", tag("div", word(name, 40)), classes(value))
+    return tag("figure", shown, below, style=FIGURE), problem
 
 
 def classes(value: Sample) -> Html:
@@ -116,7 +130,9 @@ def classes(value: Sample) -> Html:
     found, more = named_classes(value)
     if not found:
         return joined([])
-    parts: list[object] = [tag("span", chip(rgb), said, class_="smalti-piece") for said, rgb in found]
+    parts: list[object] = []
+    for said, rgb in found:
+        parts += [tag("span", chip(rgb), said, class_="smalti-piece"), " "]
     if more:
         parts.append(f"and {more:,} more")
     return tag("div", *parts, class_="smalti-pieces")
