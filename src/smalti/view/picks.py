@@ -51,7 +51,7 @@ class Picks:
         row, code = pairs // width, pairs % width
         self.samples += np.bincount(code, minlength=width)
         ids = batch.column("id")
-        self._classes.add(code, _mixed(self._seen + row), row, ids)
+        self._classes.add(code, _mixed((self._seen + row) * width + code), row, ids)
         if self.column.unit == "objects":
             many = np.bincount(rows, minlength=len(batch))
             there = np.flatnonzero(many)
@@ -110,9 +110,9 @@ def _lowest(group: Ints, rank: NDArray[Any]) -> Ints:
     return order[np.arange(len(ordered)) - np.repeat(starts, lengths) < KEPT]
 
 
-def _mixed(rows: Ints) -> Ints:
-    """A number for each row that looks like chance and is always the same (splitmix64, Steele and others 2014)."""
-    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+def _mixed(numbers: Ints) -> Ints:
+    """A number for each that looks like chance and is always the same (splitmix64, Steele and others 2014)."""
+    mixed = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return (mixed >> np.uint64(1)).astype(np.int64)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from contextlib import suppress
 from functools import cache, lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smalti.view.palette import Colour, ink
@@ -24,13 +26,20 @@ Rect = tuple[int, int, int, int]  # left, top, right, bottom
 
 @cache
 def font(size: float) -> FreeTypeFont | Any:
-    """The font of labels, at a size in pixels: one of the system's that has many letters, else Pillow's."""
+    """The font of labels, at a size in pixels: one that has many letters, of the system or of matplotlib, else Pillow's."""
     from PIL import ImageFont
 
-    for name in FONTS:
+    for name in (*FONTS[:1], *_plots_font(), *FONTS[1:]):
         with suppress(OSError):
             return ImageFont.truetype(name, round(max(8.0, size)))
     return ImageFont.load_default(max(8.0, size))
+
+
+def _plots_font() -> list[str]:
+    """The font that matplotlib brings, where it is installed: labels look the same on any machine then."""
+    spec = find_spec("matplotlib")
+    homes = spec.submodule_search_locations if spec is not None else None
+    return [str(Path(home, "mpl-data", "fonts", "ttf", FONTS[0])) for home in homes or ()]
 
 
 def readable(text: str, face: FreeTypeFont | Any) -> str:
