@@ -184,7 +184,7 @@ def test_handing_over__arrow_pandas_and_polars(
 
 def test_repr__tells_what_is_in_it(dataset: sm.Dataset, scanned: Callable[[], sm.Dataset]) -> None:
     text = repr(dataset)
-    for part in ("4 samples", "2 train", "1 val", "cat 2", "unused 0", "1 samples not annotated", "weather"):
+    for part in ("4 samples", "2 train", "1 val", "cat 2", "unused 0", "1 sample not annotated", "weather"):
         assert part in text
     assert "4 samples of files, read when asked" in repr(scanned())
     assert "Sample('b/1.jpg'" in repr(dataset[0])
