@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import decimal
 import hashlib
+import io
+import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -118,6 +121,51 @@ def test_text__is_never_a_formula(tmp_path: Path, text: str) -> None:
     ]
     for name in ("a.xlsx", "a.csv"):
         assert sm.read(tmp_path / name).digest() == ds.digest()
+
+
+SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20\t\r"
+HIDDEN = ["a;=1+1", "a|+1", "a\t@x", "a\n=1", "a\r\n-x", "\n=1", "\r=1", "\uff1d1", 'a";=1;"', "cat; -dog", "x, =1", '"a;=1"', "'"]  # fmt: skip
+
+
+def test_text__is_no_formula_however_the_file_is_divided(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": f"{n}{text}",
+            "note": text,
+            "objects": [{"category": text, "tag": text, "quad": [0, 0, -1, -2, -3, 4, 5, 6]}],
+        }
+        for n, text in enumerate(HIDDEN)
+    ]
+    ds = sm.Dataset.from_samples(rows)
+    kind = pa.struct([("k", pa.string()), ("n", pa.list_(pa.field("element", pa.int64())))])
+    ds = ds.with_column("rest", pa.array([{"k": text, "n": [1, -2]} for text in HIDDEN], kind))
+    ds = ds.with_column("of;=1", pa.array(HIDDEN))
+    for suffix, delimiters in (("csv", ",;|\t"), ("tsv", "\t;|,")):
+        path = tmp_path / f"a.{suffix}"
+        ds.write(path, on_loss="error")
+        text = path.read_text("utf-8-sig")
+        for delimiter in delimiters:
+            for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+                begin = [cell.lstrip() or cell for cell in row]
+                assert not [
+                    cell for cell in begin if cell[:1] in SIGNS and cell[:1] and not re.match(r"-\d", cell)
+                ]
+        assert sm.read(path).digest() == ds.digest()
+
+
+def test_columns__more_than_a_sheet_has_are_refused(tmp_path: Path) -> None:
+    columns = [f"c{number}" for number in range(16_400)]
+    ds = sm.Dataset.from_samples([{"id": "a", **dict.fromkeys(columns, 1)}])
+    with pytest.raises(OptionError, match=r"Excel has 16,384, so write a \.csv"):
+        ds.write(tmp_path / "a.xlsx")
+
+
+def test_lists__of_splits_that_look_like_formulas(book: Callable[..., Any]) -> None:
+    splits = pa.array(['a"&B1&"', "x,y", None]).dictionary_encode()
+    opened = book(plain(3).drop(["split"]).with_column("split", splits, features.Split()), layout="one")
+    (rule,) = [one for one in opened["labels"].data_validations.dataValidation if one.type == "list"]
+    assert rule.formula1 == "'smalti'!$B$1:$B$2"
+    assert [cell.value for cell in opened["smalti"]["B"]][:2] == ['a"&B1&"', "x,y"]
 
 
 def test_sheets__one_for_all(book: Callable[..., Any]) -> None:

@@ -7,9 +7,10 @@ as floats, blanks as empty text and dates as datetime; CSV by pyarrow.csv, every
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import io
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,7 +24,7 @@ from smalti.formats.spreadsheet.header import header_row, joined_names
 from smalti.formats.spreadsheet.limits import looked_into
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -195,18 +196,16 @@ def _book_sheet(book: Any, name: str, location: Location, header: int | None) ->
         sheet = book.get_sheet_by_name(name)
     except calamine.CalamineError as error:
         raise DataError(f"cannot be read: {error}", file=location.url, position=f'sheet "{name}"') from error
-    rows = sheet.to_python(skip_empty_area=False)
-    while rows and not any(cell != "" for cell in rows[-1]):
-        rows.pop()
-    found = header_row(rows[:HEAD]) if header == -1 else header
-    titles, begin = _titles(rows, found)
-    columns, kinds = [], {}
-    below = rows[begin:]
-    for position in range(len(titles)):
-        array, mixed = _column(list(map(itemgetter(position), below)))
-        columns.append(array)
-        if mixed is not None:
-            kinds[position] = mixed
+    with _no_collection():
+        rows = sheet.to_python(skip_empty_area=False)
+        while rows and not any(cell != "" for cell in rows[-1]):
+            rows.pop()
+        found = header_row(rows[:HEAD]) if header == -1 else header
+        titles, begin = _titles(rows, found)
+        below = zip(*rows[begin:], strict=True) if len(rows) > begin else [()] * len(titles)
+        made = [_column(cells) for cells in below]
+    columns = [array for array, _ in made]
+    kinds = {position: mixed for position, (_, mixed) in enumerate(made) if mixed is not None}
     merged = tuple((*top_left, *bottom_right) for top_left, bottom_right in sheet.merged_cell_ranges or ())
     return Sheet(
         file=location.url,
@@ -218,6 +217,18 @@ def _book_sheet(book: Any, name: str, location: Location, header: int | None) ->
         kinds=kinds,
         merged=merged,
     )
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the collection of cycles, which would look at a hundred thousand rows again and again, and find none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _with_odd(sheet: Sheet, odd: Odd) -> Sheet:
@@ -242,8 +253,11 @@ def _column(cells: Sequence[Any]) -> tuple[pa.Array, NDArray[np.uint8] | None]:
     met = set(map(type, cells))
     if met == {float}:
         return pa.array(np.fromiter(cells, np.float64, len(cells))), None
-    values = [None if cell == "" else cell for cell in cells] if str in met else list(cells)
-    kinds = {_KINDS.get(kind, TEXT) for kind in set(map(type, values))} - {BLANK}
+    values: Sequence[Any] = cells
+    if str in met and "" in cells:
+        values = [None if cell == "" else cell for cell in cells]
+        met = set(map(type, values))
+    kinds = {_KINDS.get(kind, TEXT) for kind in met} - {BLANK}
     if kinds == {NUMBER}:
         return pa.array(values, pa.float64()), None
     if kinds == {FLAG}:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -152,6 +151,6 @@ def _shared(names: Sequence[str]) -> str:
 
 
 def _key(path: str, *, bare: bool = False) -> str:
-    place = PurePosixPath(path)
-    is_image = place.suffix.lower() in IMAGE_SUFFIXES
-    return (place.stem if bare and is_image else place.name).casefold()
+    name = path.rpartition("/")[2].casefold()
+    stem, dot, suffix = name.rpartition(".")
+    return stem if bare and stem and dot + suffix in IMAGE_SUFFIXES else name

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 1 << 30  # bytes of one sheet's XML
 
-_WIDE: Final = re.compile(rb'r="[A-Z]{2}')  # more than 26 columns
+_LARGE: Final = re.compile(rb'r="[A-Z](?:[A-Z]|\d{6})')  # more than 26 columns, or more than 99,999 rows
+_WIDE: Final = re.compile(rb'r="[A-Z]{2}')
 _WIDER: Final = re.compile(rb'r="[A-Z]{3}')  # more than 702
-_LONG: Final = re.compile(rb'r="[A-Z]+\d{6}')  # more than 99,999 rows
+_LONG: Final = re.compile(rb'r="[A-Z]+\d{6}')
 _LONGER: Final = re.compile(rb'r="[A-Z]+(?:[2-9]\d{6}|\d{8})')  # more than 1,999,999
 _CELL: Final = re.compile(rb'r="([A-Z]+)(\d+)"')
 
@@ -65,8 +66,12 @@ def looked_into(file: str | IO[bytes], url: str) -> dict[str, Odd]:
 
 def _refuse(body: bytes, name: str, url: str) -> None:
     """Refuse a sheet whose cells span too much. Most are narrow or short, and that shows without a look at each cell."""
-    wide, long = _WIDE.search(body), _LONG.search(body)
-    if not (wide and long) and not (long and _LONGER.search(body)) and not (wide and _WIDER.search(body)):
+    first = _LARGE.search(body)
+    if first is None:
+        return
+    wide, long = (pattern.search(body, first.start()) for pattern in (_WIDE, _LONG))
+    suspect = (wide and long) or (long and _LONGER.search(body, long.start()))
+    if not suspect and not (wide and _WIDER.search(body, wide.start())):
         return
     columns: set[bytes] = set()
     last = 0

@@ -49,7 +49,7 @@ def odd(body: bytes) -> Odd:
         if b't="e"' in body
         else {}
     )
-    if b"<f" in body:
+    if b"</f>" in body:
         found |= {_place(one[1]): UNKNOWN for one in _UNSET.finditer(body)}
     return Odd(found)
 

@@ -27,19 +27,22 @@ if TYPE_CHECKING:
     from smalti.formats.spreadsheet.own.columns import Column
     from smalti.storage.location import Location
 
-# What begins a formula, also as Chinese and Japanese Excel know it; and a text that hides one from another delimiter.
-_SIGNS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+# What begins a formula, also as Chinese and Japanese Excel know it.
+_WIDE: Final = "\uff1d\uff0b\uff0d\uff20"
+_SIGNS: Final = rf"=+\-@{_WIDE}"
 FORMULA: Final = rf"^'*[{_SIGNS}\t\r\n]"
 GUARDED: Final = re.compile(rf"'+[{_SIGNS}\t\r\n]")  # a text that is kept from being one by an apostrophe
-_INNER: Final = rf"[;|\t\r\n]\s*[{_SIGNS}]"
-_JSON: Final = frozenset({"json", "mask"})  # kinds of cells whose texts are JSON, signs in strings alone
+# A text that hides one from a delimiter that is another locale's. In JSON a comma stands before numbers, too.
+_HIDING: Final = {",": rf"([;|\t\r\n]\s*)([{_SIGNS}])", "\t": rf"([;|,\t\r\n]\s*)([{_SIGNS}])"}
+_IN_JSON: Final = {",": _HIDING[","], "\t": rf"([;|,\t\r\n]\s*)([=+@{_WIDE}]|-\D)"}
+_JSON: Final = frozenset({"json", "mask", "polygons"})  # kinds of cells that are lists or objects
 _NUMBERS: Final = {"integer": pa.int64(), "number": pa.float64()}
 
 
 def text_part(table: pa.Table, columns: Sequence[Column], delimiter: str) -> bytes:
     """Rows as separated values, without a header."""
-    arrays = [_cells(table.column(column.header), column) for column in columns]
-    plain = pa.table([*arrays, spelled(table.column(len(columns)))], table.column_names)
+    arrays = [_cells(table.column(column.header), column, delimiter) for column in columns]
+    plain = pa.table([*arrays, _spelled(table.column(len(columns)), _HIDING[delimiter])], table.column_names)
     sink = pa.BufferOutputStream()
     csv.write_csv(
         plain, sink, csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="needed")
@@ -51,7 +54,7 @@ def joined(
     file: IO[bytes], columns: Sequence[Column], about: keys.About, delimiter: str, parts: Iterable[Location]
 ) -> None:
     """Write the header and the parts below it."""
-    titles = [guarded(pa.array([column.header]))[0].as_py() for column in columns]
+    titles = guarded(pa.array([column.header for column in columns], pa.string()), delimiter).to_pylist()
     quoted = ['"' + title.replace('"', '""') + '"' for title in (*titles, keys.header(about))]
     file.write(BOM + delimiter.join(quoted).encode() + b"\n")
     for part in parts:
@@ -59,34 +62,36 @@ def joined(
             shutil.copyfileobj(rows, file)
 
 
-def guarded(cells: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Texts, an apostrophe before those that would be formulas, those that hide one as JSON."""
-    hiding = pc.match_substring_regex(cells, _INNER).fill_null(False)
+def guarded(cells: pa.Array | pa.ChunkedArray, delimiter: str) -> pa.Array | pa.ChunkedArray:
+    """Texts, an apostrophe before those that would be formulas; those that hide one as JSON."""
+    hiding = pc.match_substring_regex(cells, _HIDING[delimiter]).fill_null(False)
     if pc.any(hiding).as_py():
-        safe = [None if text is None else _spelled(json.dumps(unescaped_text(text))) if odd else text
-                for text, odd in zip(cells.to_pylist(), hiding.to_pylist(), strict=True)]  # fmt: skip
-        cells = pa.array(safe, pa.string())
+        texts = zip(cells.to_pylist(), hiding.to_pylist(), strict=True)
+        plain = pa.array(
+            [json.dumps(unescaped_text(text)) if odd else text for text, odd in texts], pa.string()
+        )
+        cells = _spelled(plain, _HIDING[delimiter])
     return pc.if_else(
         pc.match_substring_regex(cells, FORMULA), pc.binary_join_element_wise("'", cells, ""), cells
     )
 
 
-def spelled(cells: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+def _spelled(cells: pa.Array | pa.ChunkedArray, hiding: str) -> pa.Array | pa.ChunkedArray:
     """JSON, with the signs that would begin a formula spelled out in its strings."""
-    hiding = pc.match_substring_regex(cells, _INNER).fill_null(False)
-    if not pc.any(hiding).as_py():
+    if not pc.any(pc.match_substring_regex(cells, hiding).fill_null(False)).as_py():
         return cells
-    return pa.array([None if text is None else _spelled(text) for text in cells.to_pylist()], pa.string())
+    spelled = [None if text is None else re.sub(hiding, _sign, text) for text in cells.to_pylist()]
+    return pa.array(spelled, pa.string())
 
 
-def _spelled(text: str) -> str:
-    return re.sub(_INNER, lambda found: found[0][:-1] + f"\\u{ord(found[0][-1]):04x}", text)
+def _sign(found: re.Match[str]) -> str:
+    return f"{found[1]}\\u{ord(found[2][0]):04x}{found[2][1:]}"
 
 
-def _cells(cells: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+def _cells(cells: pa.ChunkedArray, column: Column, delimiter: str) -> pa.ChunkedArray:
     if column.kind in _NUMBERS:
         try:
             return cells.cast(_NUMBERS[column.kind])
         except pa.ArrowInvalid:  # beyond 64 bits with a sign
             return cells
-    return guarded(spelled(cells) if column.kind in _JSON else cells)
+    return _spelled(cells, _IN_JSON[delimiter]) if column.kind in _JSON else guarded(cells, delimiter)
