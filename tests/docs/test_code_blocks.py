@@ -19,6 +19,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SETUP = (
     "<!-- run: setup -->"  # above the commands that make environments: what follows their installation runs
 )
+JUDGE = "<!-- run: judge -->"  # above what runs in the environment of the official readers, as Spark does
 SILENT = {"", "text", "json", "yaml"}  # blocks that show something
 
 
@@ -27,6 +28,7 @@ class Block:
     kind: str
     body: str
     setup: bool
+    judge: bool
     line: int
 
 
@@ -36,6 +38,7 @@ def blocks(text: str) -> list[Block]:
             found[1],
             found[2],
             text[: found.start()].rstrip().endswith(SETUP),
+            text[: found.start()].rstrip().endswith(JUDGE),
             text[: found.start()].count("\n") + 1,
         )
         for found in FENCE.finditer(text)
@@ -52,7 +55,7 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def run_python(bodies: list[tuple[int, str]], folder: Path, page: Path) -> None:
+def run_python(bodies: list[tuple[int, str]], folder: Path, page: Path, python: str = sys.executable) -> None:
     """All blocks of a page as one program, with the page's own line numbers."""
     lines: list[str] = []
     for line, body in bodies:
@@ -60,7 +63,7 @@ def run_python(bodies: list[tuple[int, str]], folder: Path, page: Path) -> None:
     script = folder / f"{page.stem}.py"
     script.write_text("\n".join(lines), "utf-8")
     done = subprocess.run(
-        [sys.executable, "-W", "error", script],
+        [python, *(["-W", "error"] if python == sys.executable else []), script],
         cwd=folder,
         env=environment(folder),
         capture_output=True,
@@ -97,14 +100,16 @@ def test_code_blocks__run(page: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     pending: list[tuple[int, str]] = []
     for block in blocks(page.read_text("utf-8")):
-        if block.kind == "python":
+        if block.kind == "python" and not block.judge:
             pending.append((block.line, block.body))
             continue
         if block.kind in SILENT:
             continue
         if pending:  # commands go on with what the program has written so far
             run_python(pending, tmp_path, page)
-        if block.kind == "console":
+        if block.judge:
+            run_python([(block.line, block.body)], tmp_path, page, os.environ["SMALTI_JUDGE_PYTHON"])
+        elif block.kind == "console":
             run_console(block.body, tmp_path, page)
         elif block.kind == "bash":
             _run_bash(block, tmp_path, page)

@@ -95,3 +95,25 @@ def test_saved_as_csv__merges_back(tmp_path: Path) -> None:
     )
     merged = store.read().update_from(saved)
     assert [str(one) for one in merged.edits] == ['north/0001.jpg, object 0: category: "tree" to "dog"']
+
+
+def test_saved_as_ods__merges_back(tmp_path: Path) -> None:
+    store = sm.Store(tmp_path / "store")
+    store.write(sm.read(ROOT / "examples" / "street"))
+    store.read().write(tmp_path / "labels.xlsx", on_loss="error", thumbnails=0)
+    saved = edited(
+        tmp_path / "labels.xlsx", tmp_path / "saved.ods", {"sheet": "train", "cell": "D2", "text": "dog"}
+    )
+    merged = store.read().update_from(saved)
+    assert [str(one) for one in merged.edits] == ['north/0001.jpg, object 0: category: "tree" to "dog"']
+
+
+def test_messy_workbook_saved_as_ods__is_read_alike(tmp_path: Path) -> None:
+    place = ROOT / "tests" / "golden" / "messy_spreadsheets"
+    for case, name in (
+        ("merged-names", "a.xlsx"),
+        ("header-in-two-rows", "a.xlsx"),
+        ("google-sheets-as-xlsx", "Labels - Sheet1.xlsx"),
+    ):
+        saved = edited(place / case / name, tmp_path / f"{case}.ods")
+        assert sm.read(saved).digest() == sm.read(place / case / name).digest()

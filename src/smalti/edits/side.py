@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from smalti.formats.spreadsheet.own.decode import truth
 from smalti.formats.spreadsheet.own.encode import encode
 from smalti.formats.spreadsheet.own.keys import Key, digests
 from smalti.schema.project import project
@@ -164,9 +165,10 @@ def differs(ours: pa.Array, theirs: pa.Array, kind: str) -> NDArray[np.bool_]:
     same = pc.equal(ours, theirs)
     blank = pc.and_(ours.is_null(), theirs.is_null())
     found: NDArray[np.bool_] = ~pc.or_(same.fill_null(False), blank).to_numpy(zero_copy_only=False)
+    alike = _alike_flags if kind == "flag" else _alike
     if kind in {"number", "integer", "flag"}:
         for row in np.flatnonzero(found).tolist():
-            found[row] = not _alike(ours[row].as_py(), theirs[row].as_py())
+            found[row] = not alike(ours[row].as_py(), theirs[row].as_py())
     return found
 
 
@@ -177,3 +179,9 @@ def _alike(one: str | None, other: str | None) -> bool:
         return bool(np.isclose(float(one), float(other), rtol=1e-13, atol=0.0, equal_nan=True))
     except ValueError:
         return one.strip().casefold() == other.strip().casefold()
+
+
+def _alike_flags(one: str | None, other: str | None) -> bool:
+    """Whether two texts say the same truth: ODS has 0 and 1 for it."""
+    told = [truth("" if text is None else text) for text in (one, other)]
+    return told[0] is not None and told[0] == told[1]

@@ -101,11 +101,13 @@ def kept(schema: Schema, field: str | None, *, shapes: bool) -> Schema:
 def columns_of(schema: Schema, field: str | None) -> list[Column]:
     """The columns of a table that holds all of a schema, as `kept` gives it."""
     found: list[Column] = []
+    taken = {KEY}
     of_samples = [*_sample_columns(schema)]
     head = [column for column in of_samples if _is_head(schema, column)]
     rest = [column for column in of_samples if column not in head]
     for column in (*head, *_object_columns(schema, field), *rest):
-        found.append(_unique(column, {one.header.casefold() for one in found} | {KEY}))
+        found.append(_unique(column, taken))
+        taken.add(found[-1].header.casefold())
     return found
 
 

@@ -254,6 +254,12 @@ _WHAT: Final = {
 }
 
 
+def truth(text: str) -> bool | None:
+    """What a text says where a truth value is expected; null: neither."""
+    word = text.strip().lower()
+    return True if word in _TRUE else False if word in _FALSE else None
+
+
 def unescaped(cells: pa.Array) -> pa.Array:
     """Texts of cells; those that are JSON texts as what they say."""
     odd = pc.starts_with(cells, '"').fill_null(False)
