@@ -10,6 +10,7 @@ from PIL import Image
 
 import smalti as sm
 from smalti.view import palette
+from smalti.view.marks import NO_CLASS
 from smalti.view.paper import contact_sheet
 from smalti.view.sheet import save_sheet
 
@@ -24,15 +25,54 @@ def grey(width: int = 120, height: int = 80) -> Image.Image:
 
 
 def test_colours__are_stable_and_apart() -> None:
-    first = [palette.colour(code) for code in range(8)]
-    assert first == [palette.colour(code) for code in range(8)]
-    assert len(set(first)) == 8
+    first = [palette.colour(code) for code in range(20)]
+    assert first == [palette.colour(code) for code in range(20)]
+    assert len(set(first)) == 20
     for colour in first:
         one, other = (
             sum(c * w for c, w in zip(side, (0.3, 0.6, 0.1), strict=True))
             for side in (colour, palette.ink(colour))
         )
         assert abs(one - other) > 90, "the text on it is readable"
+
+
+# Machado, Oliveira and Fernandes 2009, at full severity, on linear light.
+EYES = {
+    "most": np.eye(3),
+    "protan": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deutan": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritan": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def lab(linear: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* of linear RGB."""
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = linear @ to_xyz.T / np.array([0.9505, 1, 1.089])
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+
+
+@pytest.mark.parametrize("eyes", EYES)
+def test_colours__are_apart_for_all_eyes(eyes: str) -> None:
+    """Twenty classes, and no class: the difference that is just noticed is 2.3."""
+    rgb = np.array([*(palette.colour(code) for code in range(20)), NO_CLASS]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    places = lab(np.clip(linear @ np.array(EYES[eyes]).T, 0, 1))
+    far = np.linalg.norm(places[:, None] - places[None], axis=2)
+    assert far[np.triu_indices(len(far), 1)].min() > 11
 
 
 def test_sheet__is_bounded(tmp_path: Path) -> None:

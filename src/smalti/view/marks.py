@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Points = NDArray[np.float64]  # (k, 2)
 
 By = Literal["class", "track"]
-NO_CLASS: Colour = (150, 150, 150)
+NO_CLASS: Colour = (180, 180, 180)  # the grey that is farthest from the colours of classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
