@@ -52,6 +52,13 @@ class DotaOptions(Options):
         description="Which of the folders version1.0, version1.5 … is read where there are several; null: the newest.",
         json_schema_extra={"side": "read"},
     )
+    difficult: int | None = Field(
+        None,
+        ge=0,
+        le=2,
+        description="What is written for objects that do not say it, which MMRotate and Datumaro ask for; null: nothing.",
+        json_schema_extra={"side": "write"},
+    )
 
 
 class DotaReader(DocumentReader[DotaOptions]):
@@ -211,6 +218,7 @@ class DotaWriter(DocumentWriter[DotaOptions]):
             why = "a row is one box; the oriented one is written"
             losses.append(one_loss("bbox.dropped", f"{self.field}.bbox", "value", why, sample))
         difficult = item.get("difficult")
+        difficult = self.options.difficult if difficult is None else difficult
         last = [] if difficult is None and " " not in item["category"] else [str(difficult or 0)]
         return " ".join([*map(label_rows.text, corners), item["category"], *last])
 

@@ -89,24 +89,33 @@ def splits(root: Location) -> tuple[str, ...]:
         )
 
 
+def by_number(values: Sequence[int], colours: Sequence[Sequence[int]]) -> list[list[int] | None]:
+    """segmentation_colors, in which readers look a colour up by the number of its class; null between them."""
+    found: list[list[int] | None] = [None] * (max(values, default=-1) + 1)
+    for value, colour in zip(values, colours, strict=True):
+        found[value] = list(colour)
+    return found
+
+
 def _meta(text: str) -> Categories:
     whole = json_files.parse(text.encode(), dict)
     if "label_map" not in whole and isinstance(whole.get("labels"), list):
         whole["label_map"] = {str(n): name for n, name in enumerate(whole["labels"])}
     names = json_files.of(whole.get("label_map"), dict, "label_map")
     colours = json_files.of(whole.get("segmentation_colors") or [], list, "segmentation_colors")
-    if colours and len(colours) != len(names):
+    values = [_value(key, "label_map") for key in names]
+    numbered = all(value < len(colours) for value in values)  # else they stand in the order of the classes
+    if colours and not numbered and len(colours) != len(names):
         raise DataError(
             f"found {len(colours)} segmentation_colors for {len(names)} classes, expected as many"
         )
     background = str(whole.get("background_label", ""))
     found = []
-    for place, (key, name) in enumerate(names.items()):
-        colour = None
+    for order, (value, (key, name)) in enumerate(zip(values, names.items(), strict=True)):
+        colour, place = None, value if numbered else order
         if colours and colours[place] is not None:
             parts = json_files.of(colours[place], list, f"segmentation_colors[{place}]")
             colour = _colour([json_files.number(part, f"segmentation_colors[{place}]") for part in parts])
-        value = _value(key, "label_map")
         more = {BACKGROUND: True} if key == background else {}
         name_ = json_files.of(name, str, f"label_map.{key}")
         found.append(Category(name=name_, id=value, color=colour, attributes=more))

@@ -296,7 +296,9 @@ class CityscapesWriter(DocumentWriter[CityscapesOptions]):
                 nothing["0"] += "_"
         meta: dict[str, Any] = {
             "label_map": {**nothing, **names},
-            "segmentation_colors": [*([0, 0, 0] for _ in nothing), *map(list, colours)],
+            "segmentation_colors": mask_tables.by_number(
+                [*map(int, nothing), *self.values], [*([0, 0, 0] for _ in nothing), *colours]
+            ),
         }
         if nothing:
             meta["background_label"] = "0"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smalti.errors import DataError, OptionError, at
-from smalti.formats import json_files, label_images
+from smalti.formats import json_files, label_images, mask_tables
 from smalti.formats.class_table import class_losses
 from smalti.formats.document_writer import object_field, one_loss
 from smalti.formats.free_names import FreeNames, stem_of
@@ -275,7 +275,7 @@ class MaskPairsWriter(Writer[MaskPairsOptions]):
             "label_map": {str(v): c.name for v, c in zip(self.values, self.table, strict=True)}
         }
         if self._coloured:
-            meta["segmentation_colors"] = [list(colour) for colour in self.colours]
+            meta["segmentation_colors"] = mask_tables.by_number(self.values, self.colours)
         nothing = [
             v for v, c in zip(self.values, self.table, strict=True) if c.attributes.get(BACKGROUND) is True
         ]
@@ -297,7 +297,7 @@ class MaskPairsWriter(Writer[MaskPairsOptions]):
         for result in results:
             for split, image, mask in result.payload:
                 if mask is not None:
-                    lists.setdefault(split or UNSPLIT, []).append(f"/{image} /{mask}\n")
+                    lists.setdefault(split or UNSPLIT, []).append(_pair(image, mask))
         for split, lines in lists.items():
             target.write(f"{split}.txt", "".join(lines).encode())
             target.mkdir(split)
@@ -316,6 +316,12 @@ class MaskPairsWriter(Writer[MaskPairsOptions]):
             for value, category, number in zip(self.values, self.table, own, strict=True)
         }
         return {"field": self.field, "classes": classes}
+
+
+def _pair(image: str, mask: str) -> str:
+    """A line of CamVid's lists; names with blanks have quotes, as Datumaro reads them."""
+    quote = '"' if " " in image + mask else ""
+    return f"{quote}/{image}{quote} {quote}/{mask}{quote}\n"
 
 
 def _field(schema: Schema, wanted: str | None) -> str:

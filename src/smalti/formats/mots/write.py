@@ -294,9 +294,9 @@ class MotsWriter(SequenceWriter[MotsOptions]):
         for folder in folders:
             target.mkdir(f"{folder}images")
             target.mkdir(f"{folder}{PIXELS[:-1]}")
-            if not self.official:
-                target.write(f"{folder}{PIXELS}{CLASSES}", class_list(self.feature.categories))
-        return 0 if self.official else len(folders)
+            # Datumaro counts MOTS' own classes from another number, so that it needs the list of these, too.
+            target.write(f"{folder}{PIXELS}{CLASSES}", "".join(f"{name}\n" for name in self.names).encode())
+        return len(folders)
 
 
 def _base(key: Key) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 VOID = 255
 VOID_COLOUR = (224, 224, 192)
 NAMES = "class_id_to_name.json"
+LABEL_MAP = "labelmap.txt"
 OFFICIAL = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
             "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
             "tvmonitor")  # fmt: skip
@@ -36,7 +37,7 @@ def table(root: Location, listed: Categories) -> Categories:
         listed: The classes of a labels.txt, which are numbered from 1; without any they are VOC's own.
     """
     colours = label_images.voc_colours()
-    for name in (NAMES, "labelmap.txt"):
+    for name in (NAMES, LABEL_MAP):
         found = mask_tables.table(root, [name]) if (root / name).isfile() else None
         if found is not None:
             return Categories(tuple(_numbered(found, colours)))
@@ -122,3 +123,18 @@ def numbers(classes: Categories) -> list[int]:
     if all(own.get(name) for name in classes.values):
         return [own[name] for name in classes.values]
     return [number(place) for place in range(len(classes))]
+
+
+def label_map(classes: Categories) -> bytes | None:
+    """labelmap.txt, in which CVAT and Datumaro look for classes that are not VOC's; null where it can or need not be.
+
+    https://docs.cvat.ai/docs/manual/advanced/formats/format-voc/: ``name:red,green,blue:parts:actions`` a line; without
+    colours they are VOC's by the number of the line from 0, the background's.
+    """
+    names = ["background", *classes.values]
+    plain = all(name == name.strip() and name[:1] not in {"", "#"} and ":" not in name for name in names)
+    if set(names) <= set(OFFICIAL) or not plain or len(set(names)) < len(names):
+        return None
+    if any(len(name.splitlines()) > 1 for name in names):
+        return None
+    return "".join(f"{name}:::\n" for name in names).encode()

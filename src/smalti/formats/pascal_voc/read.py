@@ -121,9 +121,9 @@ class VocReader(DocumentReader[VocOptions]):
     def _classes(self) -> Categories:
         if (self.root / "labels.txt").isfile():
             return listed_classes((self.root / "labels.txt").read_text())
-        if not (self.root / "labelmap.txt").isfile():
+        if not (self.root / masks.LABEL_MAP).isfile():
             return Categories()
-        lines = (self.root / "labelmap.txt").read_text().splitlines()
+        lines = (self.root / masks.LABEL_MAP).read_text().splitlines()
         names = [line.partition(":")[0] for line in lines if line.strip() and not line.startswith("#")]
         return Categories.of(name for name in dict.fromkeys(names) if name != "background")
 

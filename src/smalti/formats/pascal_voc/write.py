@@ -270,7 +270,11 @@ class VocWriter(DocumentWriter[VocOptions]):
             losses.append(one_loss("polygon.as_mask", f"{self.field}.polygons", "change", why, sample))
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
-        files = super().finish(target, results)
+        if (table := masks.label_map(self.feature.categories)) and not self.dense:
+            target.write(masks.LABEL_MAP, table)
+            files = 1
+        else:
+            files = super().finish(target, results)
         files += self.write_lists(target, MAIN, results)
         target.mkdir(IMAGES[:-1])
         if not (self.segmented or self.dense):
