@@ -40,29 +40,6 @@ def oriented(flat: sm.Dataset) -> sm.Dataset:
 
 
 @pytest.fixture(scope="module")
-def tracks(flat: sm.Dataset) -> sm.Dataset:
-    """Two tracks, one with a gap, over three frames."""
-
-    def person(track: int, x: float) -> dict[str, Any]:
-        mask = np.zeros((300, 400), np.uint8)
-        mask[10:50, int(x) : int(x) + 20] = 1
-        mask[20:30, int(x) + 5 : int(x) + 9] = 0  # a hole
-        return {"category": "pedestrian", "bbox": [x, 10, 20, 40.5], "track_id": track, "mask": mask}
-
-    frames = [
-        [person(2001, 1.5), person(2007, 40)],
-        [person(2001, 3.5)],
-        [person(2001, 5.5), person(2007, 44)],
-    ]
-    rows = [
-        {"id": f"walk/{n:06}.jpg", "image": flat[0].image, "split": "train", "objects": some,
-         "video": "walk", "frame": n - 1}
-        for n, some in enumerate(frames, 1)
-    ]  # fmt: skip
-    return sm.Dataset.from_samples(rows, categories=["car", "pedestrian"], media_root=flat.schema.media_root)
-
-
-@pytest.fixture(scope="module")
 def town(flat: sm.Dataset) -> sm.Dataset:
     image = {"path": flat[0].image.path, "width": 400, "height": 300}
     made = [

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from smalti.errors import DataError
 from smalti.formats import label_rows, seqinfo
-from smalti.formats.document_writer import CLASSES, class_list
+from smalti.formats.document_writer import CLASSES, class_list, one_loss
 from smalti.formats.object_text import number_text, sides
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
 from smalti.formats.report import Loss
@@ -230,7 +230,15 @@ class MotWriter(SequenceWriter[MotOptions]):
 
     @property
     def _official(self) -> bool:
-        return self.feature.categories.values == OFFICIAL
+        """Whether classes have the benchmark's numbers: all are its own, and no list has numbered them otherwise."""
+        table = self.feature.categories
+        listed = all(category.id == n for n, category in enumerate(table, 1))
+        return table.values == OFFICIAL or (not listed and set(table.values) <= set(OFFICIAL))
+
+    @property
+    def _numbers(self) -> list[int]:
+        names = self.feature.categories.values
+        return [OFFICIAL.index(name) + 1 if self._official else n for n, name in enumerate(names, 1)]
 
     def image_place(self, key: Key, name: str) -> str:
         return f"{_base(key)}{PICTURES}/{name}"
@@ -240,8 +248,13 @@ class MotWriter(SequenceWriter[MotOptions]):
 
     def losses(self) -> list[Loss]:
         found = super().losses()
-        plain = all(category.id in {None, n} for n, category in enumerate(self.feature.categories, 1))
-        return [loss for loss in found if not (plain and loss.code == "category.id")]
+        table = self.feature.categories
+        plain = all(category.id in {None, n} for n, category in zip(self._numbers, table, strict=True))
+        found = [loss for loss in found if not (plain and loss.code == "category.id")]
+        if self._official and table.values != OFFICIAL and len(table):
+            why = "classes have the benchmark's numbers, and are read back as its thirteen"
+            found.append(one_loss("category.order", "categories", "change", why, table.values[0]))
+        return found
 
     def lacking(self, objects: pa.StructArray, role: str) -> list[tuple[str, str, NDArray[np.bool_]]]:
         found = [("geometry.missing", "an object needs bbox", np.isnan(sides(objects, "bbox", ("x",))[:, 0]))]
@@ -262,7 +275,8 @@ class MotWriter(SequenceWriter[MotOptions]):
             )
         class_ = pa.array([-1] * len(objects), pa.int32())
         if objects.type.get_field_index("category") >= 0:
-            class_ = pc.fill_null(pc.add(objects.field("category").indices, 1), -1)
+            numbers = pa.array(self._numbers, pa.int32())
+            class_ = pc.fill_null(numbers.take(objects.field("category").indices), -1)
         ignored = number_text(objects, "ignored", "false")
         flag = pc.if_else(pc.equal(ignored, "true"), "0", "1")
         seen = number_text(objects, "visibility", "-1")
