@@ -5,6 +5,7 @@ Specification: https://developer.supervisely.com/getting-started/supervisely-ann
     meta.json                  the classes with their colours, and the tags
     train/ann/a.jpg.json       the objects of train/img/a.jpg
     train/img/a.jpg
+    train/datasets/north/      a dataset inside of another, for images in folders: img and ann have none
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 META = "meta.json"
 UNSPLIT = ("ds0", "ds", "dataset")  # what a project's only dataset is called
+INSIDE = "/datasets/"  # between a dataset and those inside of it
 LARGEST = 1 << 28  # bytes of an unpacked bitmap
 OBJECT_KEYS = frozenset({"classTitle", "classId", "geometryType", "points", "bitmap"})
 GEOMETRY = ("mask", "polygons", "polyline", "keypoints", "bbox")  # the first that an object has is its figure
@@ -64,12 +66,12 @@ class SuperviselyReader(DocumentReader[SuperviselyOptions]):
             beside = f"{folder}img/"
             image = beside + path[len(folder) + len("ann/") :].removesuffix(".json")
             images.discard(image)
-            documents.append(Document(path=path, image=image, split=_split(beside), folder=beside))
+            documents.append(_document(path, image, beside))
         folders = {document.folder for document in documents}
         for image in sorted(images):
             own = next((folder for folder in folders if image.startswith(folder)), None)
             if own is not None:
-                documents.append(Document(path=None, image=image, split=_split(own), folder=own))
+                documents.append(_document(None, image, own))
         splits = tuple(dict.fromkeys(document.split for document in documents if document.split))
         return Found(documents=documents, media=media, categories=self._classes(), splits=splits)
 
@@ -106,15 +108,18 @@ class SuperviselyReader(DocumentReader[SuperviselyOptions]):
         )
 
 
+def _document(path: str | None, image: str, folder: str) -> Document:
+    """An image of a dataset; those that are inside of another are folders of its images."""
+    outer, *inner = folder.removesuffix("img/").rstrip("/").split(INSIDE)
+    split = None if not outer or outer in UNSPLIT else KNOWN.get(outer, outer)
+    name = "/".join([*inner, image[len(folder) :]]) if inner else None
+    return Document(path=path, image=image, split=split, folder=folder, name=name)
+
+
 def _folder(path: str) -> str | None:
     """The folder of the dataset whose annotation a file is, with its slash; null where it is none."""
-    before, found, _ = f"/{path}".partition("/ann/")
+    before, found, _ = f"/{path}".rpartition("/ann/")
     return f"{before}/"[1:] if found else None
-
-
-def _split(folder: str) -> str | None:
-    name = folder.removesuffix("img/").rstrip("/")
-    return None if not name or name in UNSPLIT else KNOWN.get(name, name)
 
 
 def _category(item: dict[str, Any]) -> Category:
@@ -218,7 +223,9 @@ class SuperviselyWriter(DocumentWriter[SuperviselyOptions]):
     def places(self, image: str) -> tuple[str, str]:
         first, slash, rest = image.partition("/")
         folder, name = (first, rest) if slash and first in self.schema.splits else (UNSPLIT[0], image)
-        return f"{folder}/img/{name}", f"{folder}/ann/{name}.json"
+        *folders, name = name.split("/")
+        place = INSIDE.join([folder, *folders])
+        return f"{place}/img/{name}", f"{place}/ann/{name}.json"
 
     def document(
         self, row: dict[str, Any], objects: list[dict[str, Any]], image: str, losses: list[Loss]
