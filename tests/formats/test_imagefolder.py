@@ -46,6 +46,12 @@ def test_read__splits_above_them(tmp_path: Path) -> None:
     assert ds.schema.id_has_split
 
 
+def test_read__splits_alone(tmp_path: Path) -> None:
+    ds = sm.read(put(tmp_path, "train/1.png", "test/1.png"))
+    assert {s.id: s.split for s in ds} == {"train/1.png": "train", "test/1.png": "test"}
+    assert "label" not in ds.columns
+
+
 def test_read__empty_folders_are_classes(tmp_path: Path) -> None:
     (put(tmp_path, "cat/1.png") / "zebra").mkdir()
     assert sm.read(tmp_path).categories.values == ("cat", "zebra")
@@ -56,7 +62,7 @@ def test_read__empty_folders_are_classes(tmp_path: Path) -> None:
     [
         ("leftImg8bit/a/1.png", "gtFine/a/1.png"),
         ("1.png",),
-        ("train/1.png", "test/2.png"),
+        ("train/1.png", "2.png"),
     ],
 )
 def test_recognition__leaves_other_layouts_alone(tmp_path: Path, paths: tuple[str, ...]) -> None:

@@ -85,7 +85,9 @@ def test_torchvision__coco(verdict: Any, street: sm.Dataset) -> None:
     numbers = {category.name: category.id for category in street.categories}
     for item in verdict["coco"]:
         sample = train[item["path"]]
-        assert sorted(item["size"]) == sorted([sample.image.width, sample.image.height])  # it turns no picture
+        assert sorted(item["size"]) == sorted(
+            [sample.image.width, sample.image.height]
+        )  # it turns no picture
         for theirs, one in zip(item["target"], sample.objects, strict=True):
             assert theirs["bbox"] == list(one["bbox"].values())
             assert (theirs["id"], theirs["category_id"]) == (one["id"], numbers[one["category"]])

@@ -40,31 +40,34 @@ def plan(base: Location, on_error: OnError, *, loose: bool = False) -> Plan:
     Args:
         base: The folder of the splits, or of the classes.
         on_error: What becomes of images that lie in no class folder.
-        loose: They are samples without a class instead.
+        loose: They are samples without a class instead; folders of splits alone will do.
 
     Raises:
-        EmptySourceError: There is no image in a class folder.
+        EmptySourceError: There is no image in a class folder, nor, when loose, folders of splits.
         DataError: An image lies in no class folder.
     """
     images = base.find(IMAGE_SUFFIXES)
     tops = {path.partition("/")[0] for path in images if "/" in path}
     depth = 2 if tops & set(SPLITS) else 1
     classed = [path for path in images if _fits(path, depth)]
-    items = images if loose and classed else classed
+    bare = loose and depth == 2 and not classed and all(_fits(path, 1) for path in images)
+    items = images if loose and (classed or bare) else classed
     if not items:
         raise EmptySourceError(f"{base.url}: found no image in <split>/<class>/ or <class>/ folders")
     stray = [DataError("this image lies in no class folder", file=f"{base.url}/{p}") for p in images
              if not loose and not _fits(p, depth)]  # fmt: skip
     if stray and on_error == "raise":
         raise stray[0]
-    splits = tuple(dict.fromkeys(path.partition("/")[0] for path in classed)) if depth == 2 else ()
+    split = [path.partition("/")[0] for path in (items if bare else classed)] if depth == 2 else []
+    splits = tuple(dict.fromkeys(split))
     ids = {_id(path, depth) for path in items}
     columns: dict[str, Any] = {
         "id": features.Value(type=pa.string()),
         "image": features.Image(members=("path", "width", "height", "exif_orientation")),
         **({"split": features.Split()} if splits else {}),
-        "label": features.Classification(categories=_classes(base, classed, splits)),
     }
+    if not bare:
+        columns["label"] = features.Classification(categories=_classes(base, classed, splits))
     schema = Schema(columns=columns, splits=splits, media_root=base.url, id_has_split=len(ids) < len(items))
     parts = [
         Part(key=(tuple(items[at : at + PART]), depth), samples=len(items[at : at + PART]))

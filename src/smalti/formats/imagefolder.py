@@ -100,7 +100,11 @@ def sniff(probe: Probe) -> Match | None:
     tops = {path.partition("/")[0] for path in files if "/" in path}
     depth = 2 if tops & set(class_folders.SPLITS) else 1
     classes = {path.split("/")[depth - 1] for path in files if path.count("/") >= depth}
-    if not classes or (classes | tops) & NO_CLASSES:
+    if (classes | tops) & NO_CLASSES:
+        return None
+    if not classes and tops and tops <= set(class_folders.SPLITS) and all("/" in path for path in files):
+        return Match(Grade.POSSIBLE, f"images alone, in folders of splits such as {min(tops)}/")
+    if not classes:
         return None
     return Match(Grade.POSSIBLE, f"images alone, in {len(classes)} folders such as {min(classes)}/")
 
