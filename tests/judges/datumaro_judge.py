@@ -29,7 +29,7 @@ def told(annotation: Any, labels: Any) -> dict[str, Any]:
         "label": None if label is None else labels[int(label)].name,
         "bbox": None if box is None else [float(side) for side in box],
         "area": float(annotation.get_area()) if hasattr(annotation, "get_area") else None,
-        "points": [float(side) for side in getattr(annotation, "points", ())],
+        "points": np.ravel(getattr(annotation, "points", ())).tolist(),
         "corners": np.ravel(annotation.as_polygon()).tolist()
         if isinstance(annotation, RotatedBbox)
         else None,

@@ -122,6 +122,12 @@ def test_coco(verdict: Any, street: sm.Dataset, told: Any) -> None:
     assert verdict["coco"]["labels"] == [
         one.name for one in sorted(street.categories, key=lambda one: one.id)
     ]
+    drawn = found(items, "polygon", "points")  # an annotation for each part
+    for sample in street:
+        ours = [(one["category"], ring) for one in sample.objects for ring in one["polygons"] or ()]
+        theirs = drawn[sample.id.rpartition(".")[0]]
+        assert len(theirs) == len(ours)
+        assert all((name, pytest.approx(list(ring), abs=0.02)) in theirs for name, ring in ours)
     ids = {one["id"] for item in items.values() for one in item["annotations"]}
     assert ids == set(street.objects()["id"].to_pylist())
     sizes = {name.partition("/")[2]: item["size"] for name, item in items.items()}
