@@ -75,6 +75,11 @@ CASES: dict[str, dict[str, Any]] = {
         "options": {"masks": "png"},
     },
     "parquet": {"format": "parquet", "target": "out.parquet"},
+    "open_images": {
+        "format": "open_images",
+        "shape": Shape(members=("category", "bbox", "mask", "score"), category_ids=False),
+        "media": "link",
+    },
     "pascal_voc": {"format": "pascal_voc"},
     "pascal_voc_masks": {
         "format": "pascal_voc",

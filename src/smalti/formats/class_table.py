@@ -16,10 +16,11 @@ WORDS = {
     "supercategory": "super-categories",
     "color": "colours",
     "attributes": "further keys of a class",
-    "keypoints": "keypoints here; write task='pose'",
-    "skeleton": "skeletons here; write task='pose'",
-    "flip_idx": "mirrored keypoints here; write task='pose'",
+    "keypoints": "keypoints",
+    "skeleton": "skeletons",
+    "flip_idx": "mirrored keypoints",
 }
+POSED = ("keypoints", "skeleton", "flip_idx")  # what a data.yaml has for poses alone
 
 
 def class_losses(categories: Categories, task: str, file: str) -> list[Loss]:
@@ -31,6 +32,8 @@ def class_losses(categories: Categories, task: str, file: str) -> list[Loss]:
         file: What lists the classes, for the reasons.
     """
     reasons = {name: f"{file} has no {what}" for name, what in WORDS.items()}
+    if file.endswith((".yaml", ".yml")):
+        reasons |= {name: f"{reasons[name]} here; write task='pose'" for name in POSED}
     reasons["id"] = "class numbers are positions; the report's details map them to the source's ids"
     first = None
     if task == "pose":
