@@ -14,6 +14,8 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,9 @@ def ours() -> dict[str, Pair]:
     import smalti as sm
     import smalti.io  # loads what is loaded when it is used
     from smalti.formats import registry
+
+    if find_spec("pandas"):
+        import_module("pandas")  # pyarrow does so with its first array
 
     def pair(name: str) -> Pair:
         registry.get(name)  # what others import with themselves

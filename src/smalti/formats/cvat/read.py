@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from smalti.schema.schema import Schema
     from smalti.storage.location import Location
 
-PART = 2000  # images
+PART = 1000  # images
 NAME = "annotations.xml"
 
 

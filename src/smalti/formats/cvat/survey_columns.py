@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from smalti.formats.xml_table import Table
     from smalti.storage.location import Location
 
-BLOCK = 1 << 22
+BLOCK = 1 << 21
 IMAGE, META = f"{ROOT}/image", f"{ROOT}/meta"
 OPENING, MARK, END = f"<{ROOT}>".encode(), b"<image ", f"</{ROOT}>".encode()
 
