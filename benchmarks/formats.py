@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument("--peers", default="", help="a Python with labelformat, globox and supervision")
     parser.add_argument("--datumaro", default="", help="a Python with datumaro")
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
+    parser.add_argument("--tools", nargs="+", choices=tuple(TOOLS), default=tuple(TOOLS))
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
@@ -118,7 +119,7 @@ def main() -> None:
                 title = f"{verb} {name}, {args.images:,} images"
                 results[title] = [
                     run(tool, python, (verb, name), folder, args.repeat)
-                    for tool in TOOLS
+                    for tool in args.tools
                     if name in TOOLS[tool] and (python := pythons.get(tool, args.peers))
                 ]
                 show(title, results[title])
