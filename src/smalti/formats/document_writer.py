@@ -159,9 +159,9 @@ class DocumentWriter(Writer[OptionsT]):
         places = [self.places(name) for name in names]
         usual = None if self.one_file else self._by_columns(batch, names, losses)
         bodies, written = self._by_rows(batch, names, losses) if usual is None else usual
-        some = [(place[1], body) for place, body in zip(places, bodies, strict=True) if body is not None]
+        kept = [n for n, body in enumerate(bodies) if body is not None]
         if not self.one_file:
-            target.write_many([place for place, _ in some], [body for _, body in some])
+            target.write_many([places[n][1] for n in kept], [bodies[n] or b"" for n in kept])
         splits = batch.column("split").to_pylist() if "split" in batch.schema.names else [None] * len(batch)
         stems = [stem_of(name) for name in names]
         held = bodies if self.one_file else [b""] * len(batch)
@@ -171,7 +171,7 @@ class DocumentWriter(Writer[OptionsT]):
             objects=written,
             losses=merged(losses),
             media=list(zip(images, (image for image, _ in places), strict=True)),
-            files=0 if self.one_file else len(some),
+            files=0 if self.one_file else len(kept),
             payload=list(zip(splits, stems, held, strict=True)),
         )
 
