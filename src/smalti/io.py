@@ -62,8 +62,8 @@ def read(
     """
     start = time.perf_counter()
     place = Location.parse(source)
-    if exchange.claims(place, format):
-        return exchange.read(place, options)
+    if store := exchange.opened(place, format):
+        return exchange.read(store, options)
     found = _source_format(format, place)
     reader = _reader(found, place, media, format_options.parse(found, options, "read"), on_error)
     plan = reader.plan()
@@ -186,9 +186,9 @@ def convert(
     """
     start = time.perf_counter()
     place, goal = Location.parse(source), Location.parse(target)
-    if exchange.claims(place, from_):
+    if store := exchange.opened(place, from_):
         mine = {name: options.pop(name) for name in exchange.READS if name in options}
-        dataset = exchange.read(place, mine)
+        dataset = exchange.read(store, mine)
         return write(dataset, goal, to, media=media, on_loss=on_loss, on_error=on_error, overwrite=overwrite,
                      dry_run=dry_run, progress=progress, **options)  # fmt: skip
     if to == exchange.NAME:

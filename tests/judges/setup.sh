@@ -7,7 +7,7 @@ set -euo pipefail
 python3 -m venv "$1"
 "$1/bin/python" -m pip install --quiet --upgrade "pip>=25.1"
 "$1/bin/python" -m pip install --quiet torch==2.13.0 numpy pyyaml pillow requests tqdm opencv-python-headless pycocotools \
-  tensorflow-cpu==2.21.0 pyspark==4.1.4 datasets==5.2.0 \
+  tensorflow-cpu==2.21.0 pyspark==4.1.4 datasets==5.2.0 "ray[data]==2.60.0" \
   appdirs attrs "cachetools<8" defusedxml httpx ijson imagesize json-stream jsonschema lxml matplotlib nltk orjson platformdirs pyjwt \
   ruamel.yaml shapely ujson xmljson \
   av imgviz loguru natsort "pydeprecate<0.14" scipy tabulate tifffile xmltodict \

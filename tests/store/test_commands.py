@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     Make = Callable[..., sm.Dataset]
 
+STREET = Path(__file__).parents[2] / "examples" / "street"
+
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
     code = 0
@@ -75,6 +77,15 @@ def test_convert_and_info__take_stores(root: str, tmp_path: Path, capsys: pytest
     )
     assert code == 0
     assert sm.Store(tmp_path / "again").versions()[0].message == "m"
+
+
+def test_convert__stores_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("convert", STREET, tmp_path / "birds", "--to", "smalti", "--media", "tar")
+    assert run(capsys, *words)[0] == 0
+    assert len(list((tmp_path / "birds" / "media").glob("*.tar"))) == 1
+    code, text = run(capsys, "convert", STREET, tmp_path / "out", "--to", "coco", "--media", "tar")
+    assert code == 2
+    assert "media='tar'" in text
 
 
 def test_log__no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

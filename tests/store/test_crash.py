@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Make = Callable[..., sm.Dataset]
 
 HERE = Path(__file__).parent
-COUNTED = ("open", "fsync", "link", "unlink", "mkdir", "replace", "scandir", "close")
+COUNTED = ("open", "fsync", "link", "unlink", "mkdir", "replace", "scandir", "close", "stat")
 
 
 class Faults:
@@ -102,12 +102,22 @@ def break_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], Faults
     monkeypatch.undo()
 
 
+def pictures() -> sm.Dataset:
+    """Two small pictures, whose files are not read through what fails."""
+    samples = [{"id": name, "image": {"path": name, "bytes": name.encode()}} for name in ("a.png", "b.png")]
+    return sm.Dataset.from_samples(samples, media_root="memory://none")
+
+
 OPERATIONS: dict[str, Callable[[sm.Store, Make], object]] = {
     "append": lambda store, make: store.append(make(["new"])),
     "replace": lambda store, make: store.replace(make(["other"])),
     "update": lambda store, make: store.update(make(["b"], score=0.9)),
     "delete": lambda store, _: store.delete(sm.col("id") == "b"),
     "compact": lambda store, _: store.compact(),
+    "restore": lambda store, _: store.restore(1),
+    "files": lambda store, _: store.replace(pictures(), media="files"),
+    "tar": lambda store, _: store.replace(pictures(), media="tar"),
+    "parquet": lambda store, _: store.replace(pictures(), media="parquet"),
     "tag": lambda store, _: store.tag("best"),
     "prune": lambda store, _: store.prune(keep=1, dry_run=False),
 }
@@ -147,7 +157,7 @@ def test_faults__old_or_new_never_between(
         assert failed is None or f"call {number}" in str(failed), failed
         if failed is None and name not in {"tag", "prune"}:
             assert 3 in versions, f"{faults.failed} was passed over and nothing was committed"
-        after.append(make([f"after {number}"]))
+        after.replace(make([f"after {number}"]))
         shutil.rmtree(root)
     assert number > 3
 

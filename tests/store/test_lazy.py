@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import os
+import shutil
 import subprocess
 import sys
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import smalti as sm
+from smalti.dataset import mapped
 from smalti.dataset.mapped import file_of
 from smalti.store import files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Make = Callable[..., sm.Dataset]
 
@@ -117,20 +123,147 @@ def test_training__on_a_store(many: sm.Store) -> None:
     assert items[0]["boxes"].shape[1] == 4
 
 
-def test_http__is_read_only(many: sm.Store, tmp_path: Path) -> None:
-    import functools
-    import http.server
-    import threading
+Log = list[tuple[str, str]]
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *words: object) -> None:
-            pass
 
-    handler = functools.partial(Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/birds"
-        assert sm.read(url).load().digest() == many.versions()[0].digest
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., tuple[str, Log]]]:
+    """Serves the test's folder over HTTP: its URL, and what is asked of it."""
+    with ExitStack() as stack:
+
+        def begin(*, lists: bool = True) -> tuple[str, Log]:
+            log: Log = []
+
+            class Handler(http.server.SimpleHTTPRequestHandler):
+                def log_message(self, *_: object) -> None:
+                    log.append((self.command, self.path))
+
+                def list_directory(self, path: object) -> None:
+                    return super().list_directory(path) if lists else self.send_error(403)  # type: ignore[arg-type,return-value]  # as the server calls it
+
+            handler = functools.partial(Handler, directory=str(tmp_path))
+            server = stack.enter_context(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
+            stack.callback(server.shutdown)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            return f"http://127.0.0.1:{server.server_port}", log
+
+        yield begin
+
+
+def test_http__opening_asks_for_one_manifest(many: sm.Store, serve: Callable[..., tuple[str, Log]]) -> None:
+    for name in ("x", "y", "z"):
+        many.tag(name)
+    url, log = serve()
+    opened = sm.read(f"{url}/birds")
+    assert len(opened) == 100
+    assert opened.digest() == many.versions()[0].digest
+    assert opened.schema == many.read().schema.model_copy(update={"media_root": opened.schema.media_root})
+    asked = [path for _, path in log if path.rstrip("/") != "/birds/versions"]
+    assert asked == [f"/birds/versions/{1:020}.json"]
+    assert len(log) <= 3  # the listing, which the server may answer with a redirect first
+    log.clear()
+    found = opened.filter((sm.col("id") >= "033") & (sm.col("id") < "036")).select(["split"])
+    assert found.to_arrow().num_rows == 3
+    assert {path for _, path in log} == {f"/birds/{many.versions()[0].files[3].path}"}
+
+
+def test_http__whole_and_read_only(many: sm.Store, serve: Callable[..., tuple[str, Log]]) -> None:
+    url = f"{serve()[0]}/birds"
+    store = sm.Store(url)
+    assert sm.read(url).load().digest() == many.versions()[0].digest
+    assert store.check()
+    assert sm.read(url)[7].id == "007"
+    for act in (
+        lambda: store.delete(sm.col("id") == "001"),
+        lambda: store.append(many.read().load()),
+        lambda: store.tag("x"),
+        lambda: store.prune(keep=1, dry_run=False),
+        store.publish_delta,
+        lambda: store.restore(1),
+    ):
         with pytest.raises(sm.errors.OptionError, match="http is read only here"):
-            sm.Store(url).delete(sm.col("id") == "001")
-        server.shutdown()
+            act()
+
+
+@pytest.mark.usefixtures("many")
+def test_http__a_server_without_listings(serve: Callable[..., tuple[str, Log]]) -> None:
+    url = f"{serve(lists=False)[0]}/birds"
+    assert len(sm.read(url, format="smalti", version=1)) == 100
+    with pytest.raises(sm.errors.DataError, match=r"does not list its folders.*format='smalti'.*version="):
+        sm.read(url, format="smalti")
+
+
+def test_zip__is_read_only(many: sm.Store, tmp_path: Path) -> None:
+    many.tag("best")
+    shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "birds")
+    url = f"zip://birds::{tmp_path / 'packed.zip'}"
+    assert sm.read(url).load().digest() == many.versions()[0].digest
+    assert len(sm.read(url, version="best")) == 100
+    assert sm.read(url)[42].id == "042"
+    assert sm.read(url).filter(sm.col("id") == "033").to_arrow().num_rows == 1
+    store = sm.Store(url)
+    assert store.check()
+    for act in (
+        lambda: store.delete(sm.col("id") == "001"),
+        lambda: store.write(many.read().load()),
+        lambda: store.tag("x"),
+        lambda: store.prune(dry_run=False),
+    ):
+        with pytest.raises(sm.errors.OptionError, match="zip is read only here"):
+            act()
+
+
+BUILD = """
+import sys, pathlib
+import smalti as sm
+from smalti.dataset import mapped
+real = mapped._make
+def make(path, *words):
+    (pathlib.Path({notes!r}) / path.name).open("a").write("made\\n")
+    real(path, *words)
+mapped._make = make
+found = sm.read({root!r})
+sys.stdin.readline()  # all at once
+print(found[3].id)
+"""
+
+
+def test_random_access__of_many_processes_one_makes_the_file(many: sm.Store, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    program = BUILD.format(notes=str(notes), root=many.root.local)
+    each = [
+        subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    assert [one.communicate("go\n")[0] for one in each] == ["003\n"] * 4
+    assert [path.read_text() for path in notes.iterdir()] == ["made\n"]
+    assert [path.suffix for path in (tmp_path / "cache" / "versions").iterdir()] == [".arrow"]
+
+
+def test_random_access__of_a_store_that_was_made_anew(store: sm.Store) -> None:
+    """The same content at the same place under the same number, but the images lie elsewhere."""
+    for folder in ("one", "two"):
+        sample = {"id": "a", "image": {"path": f"{folder}/a.jpg", "width": 1, "height": 1}}
+        store.write(sm.Dataset.from_samples([sample]))
+        assert store.read()[0].image.path == f"{folder}/a.jpg"
+        shutil.rmtree(store.root.local)
+        store = sm.Store(store.root)
+
+
+def test_random_access__files_that_nobody_opens_go(many: sm.Store, make: Make) -> None:
+    assert many.read()[0].id == "000"
+    origin = many.read().origin
+    assert origin is not None
+    old = file_of(origin)
+    many.append(make(["x"]))
+    assert many.read()[0].id == "000"
+    assert old.exists()
+    month = mapped.KEPT + 60
+    os.utime(old, (old.stat().st_atime - month, old.stat().st_mtime - month))
+    many.append(make(["y"]))
+    assert many.read()[0].id == "000"
+    assert not old.exists()
+    assert many.read(1)[0].id == "000"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,63 @@ def test_media__parquet_has_the_bytes_as_a_column(store: sm.Store, pictures: sm.
     ).to_pylist()
 
 
+def test_media__how_parquet_lies_on_the_disk(
+    store: sm.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the specification says of files: annotations packed, images as they are, a hundred a row group."""
+    monkeypatch.setattr("smalti.store.media.BATCH", 250)
+    samples = []
+    for number in range(600):
+        name = f"{number:03}.bin"
+        (tmp_path / name).write_bytes(name.encode() * 9)
+        box = {"category": "car", "bbox": [number / 3, 1, 2, 3], "polygons": [[0, 0, 1, number / 7, 1, 0]]}
+        samples.append({"id": name, "image": {"path": name}, "objects": [box]})
+    store.write(sm.Dataset.from_samples(samples, media_root=str(tmp_path)), media="parquet")
+    root = Path(store.root.local)
+    files = sorted((root / "media").glob("*.parquet"), key=lambda path: pq.read_metadata(path).num_rows)
+    groups = [
+        [pq.read_metadata(path).row_group(n).num_rows for n in range(pq.read_metadata(path).num_row_groups)]
+        for path in files
+    ]
+    assert groups == [[100], [100, 100, 50], [100, 100, 50]]
+    kept = pq.read_metadata(files[0]).row_group(0)
+    assert {kept.column(n).compression for n in range(kept.num_columns)} == {"UNCOMPRESSED"}
+    assert bodies(store.read())["599.bin"] == b"599.bin" * 9
+    [data] = (root / "data").glob("*.parquet")
+    group = pq.read_metadata(data).row_group(0)
+    columns = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
+    assert {column.compression for column in columns.values()} == {"ZSTD"}
+    assert not any(path.endswith("bytes") for path in columns)  # images lie in files of their own
+    for path in ("objects.list.element.bbox.x", "objects.list.element.polygons.list.element.list.element"):
+        assert "BYTE_STREAM_SPLIT" in columns[path].encodings
+    for path in (data, *files):  # a flipped bit of a page is noticed by every reader that looks
+        body = bytearray(path.read_bytes())
+        body[200] ^= 1
+        path.write_bytes(body)
+        with pytest.raises(OSError, match="CRC"):
+            pq.ParquetFile(path, page_checksum_verification=True).read()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_media__few_are_in_memory_at_once(
+    mode: str, store: sm.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smalti.store.media.GROUP", 5)
+    monkeypatch.setattr("smalti.store.media.SHARD_BYTES", 9 << 20)
+    for number in range(60):
+        (tmp_path / f"{number:02}.bin").write_bytes(bytes([number]) * (1 << 20))
+    samples = [{"id": f"{n:02}.bin", "image": {"path": f"{n:02}.bin"}, "objects": []} for n in range(60)]
+    dataset = sm.Dataset.from_samples(samples, media_root=str(tmp_path))
+    tracemalloc.start()
+    store.write(dataset, media=mode)  # type: ignore[arg-type]  # one of them
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30 << 20, f"{peak >> 20} MiB of 60"
+    shards = [path for path in (Path(store.root.local) / "media").rglob("*") if path.is_file()]
+    assert len(shards) == (60 if mode == "files" else 7)
+    assert bodies(store.read())["59.bin"] == bytes([59]) * (1 << 20)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_media__a_later_version_stores_only_what_is_new(
     mode: str, store: sm.Store, pictures: sm.Dataset, tmp_path: Path
@@ -140,6 +198,20 @@ def test_localize__brings_everything_here(store: sm.Store, pictures: sm.Dataset,
         assert here.digest() == pictures.digest()
         report = here.write(tmp_path / f"{mode}-yolo", format="coco", media="copy")
         assert report.media["placed"] == 3
+
+
+def test_localize__another_picture_of_that_name(
+    store: sm.Store, pictures: sm.Dataset, tmp_path: Path
+) -> None:
+    store.write(pictures, media="tar")
+    store.read().localize(tmp_path / "here", progress=False)
+    Image.new("L", (40, 30), 77).save(tmp_path / "pictures" / "b.png")
+    store.write(pictures, media="tar")
+    assert bodies(store.read().localize(tmp_path / "here", progress=False)) == bodies(pictures)
+    archive = max((Path(store.root.local) / "media").glob("*.tar"), key=lambda path: path.stat().st_mtime_ns)
+    archive.write_bytes(archive.read_bytes().replace(b"IHDR", b"XHDR"))
+    with pytest.raises(sm.errors.DataError, match=r"b\.png.*found other bytes than were stored"):
+        store.read().localize(tmp_path / "again", progress=False)
 
 
 def test_localize__goes_on_where_it_was_cut(

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 
 import smalti as sm
-from smalti.store import commit, operations
+from smalti.storage.commit import PROBE
+from smalti.store import commit, operations, prune
 from smalti.store.manifest import DATA, VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Make = Callable[..., sm.Dataset]
 
@@ -283,6 +284,61 @@ def test_diff__objects_without_ids_are_told_by_content(store: sm.Store) -> None:
     assert (told.added, told.changed, told.removed) == (1, 0, 1)
 
 
+def test_update__images_that_were_made_up_change_nothing(store: sm.Store, make: Make) -> None:
+    store.write(make(["a", "b"]))
+    made = store.update(sm.Dataset.from_samples([{"id": "b", "note": "look"}]))
+    assert made.changes.changed == 1
+    back = store.read()
+    assert back.to_arrow().column("note").to_pylist() == [None, "look"]
+    assert back.drop(["note"]).digest() == make(["a", "b"]).digest()
+    assert back[1].image.path == "b.jpg"
+    wider = sm.Dataset.from_samples([{"id": "b", "image": {"path": "b", "width": 7, "height": 8}}])
+    store.update(wider)  # this one says something of its image
+    assert (store.read()[1].image.path, store.read()[1].image.width) == ("b", 7)
+
+
+def test_write__what_fails_half_way_leaves_no_file(
+    store: sm.Store, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smalti.store.files.FILE_ROWS", 10)
+    monkeypatch.setattr("smalti.storage.parquet_file.ROW_GROUP", 10)
+    monkeypatch.setattr("smalti.store.files.parquet_file.gathered.__defaults__", (10,), raising=False)
+    whole = make([f"{n:03}" for n in range(30)])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from whole.to_batches(10)
+        raise RuntimeError("the source broke")
+
+    with pytest.raises(RuntimeError, match="the source broke"):
+        store.write_batches(whole.schema, batches())
+    assert list((Path(store.root.local) / DATA).iterdir()) == []
+    assert store.versions() == []
+
+
+def test_prune__a_version_that_is_restored_meanwhile_keeps_its_files(
+    store: sm.Store, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write(make(["a"]))
+    store.write(make(["b"]))
+    real = prune._unnamed
+
+    def unnamed(*words: Any) -> list[str]:
+        files = real(*words)
+        sm.Store(store.root).restore(1)
+        return files
+
+    monkeypatch.setattr(prune, "_unnamed", unnamed)
+    store.prune(keep=1, dry_run=False)
+    assert ids(store.read()) == ["a"]
+    assert store.check()
+
+
+def test_write__what_a_probe_left_is_no_other_file(store: sm.Store, make: Make) -> None:
+    (store.root / f"{PROBE}1234").write_bytes(b"left by a kill")
+    store.write(make(["a"]))
+    assert store.prune(dry_run=False, grace=timedelta(0)).files == [f"{PROBE}1234"]
+
+
 def test_prune__old_versions_and_orphans(store: sm.Store, make: Make) -> None:
     for name in "abcd":
         store.write(make([name]))
@@ -332,6 +388,43 @@ def test_check__finds_damage(store: sm.Store, make: Make, ending: str, how: str)
         return
     assert not found
     assert path.name in str(found) or path.stem in str(found), str(found)
+
+
+@pytest.mark.parametrize("media", ["files", "tar", "parquet"])
+def test_check__a_flipped_bit_of_any_file(
+    store: sm.Store, media: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit, "LISTED", 1)
+    street = sm.read(STREET).load()
+    store.write(street.filter(sm.col("split") == "train"), media=media)
+    store.append(street.filter(sm.col("split") == "val"), media=media)
+    store.tag("best", 1)
+    store.tag("best", 2)
+    assert store.check()
+    root = Path(store.root.local)
+    files = [path for path in root.rglob("*") if path.is_file() and path.name != "README.md"]
+    assert {path.relative_to(root).parts[0] for path in files} == {
+        "versions",
+        "data",
+        "lists",
+        "tags",
+        "media",
+    }
+    for path in files:
+        whole = path.read_bytes()
+        for place in {0, len(whole) // 3, len(whole) // 2, len(whole) - 1}:
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            found = sm.Store(root).check()
+            assert not found, f"{path} at {place}"
+            assert path.stem in str(found)
+        path.write_bytes(whole)
+        if not {"versions", "tags"} & set(
+            path.relative_to(root).parts
+        ):  # these may be gone after a prune, or never have been
+            path.unlink()
+            assert path.stem in str(sm.Store(root).check())
+            path.write_bytes(whole)
+    assert store.check()
 
 
 def test_check__a_word_of_a_manifest(store: sm.Store, make: Make) -> None:

@@ -14,6 +14,7 @@ from smalti.cli import flags
 
 if TYPE_CHECKING:
     from smalti.formats.spreadsheet.check import Checked
+    from smalti.store.store import Store
 
 SHOWN = 50  # faults printed before it says "and n more"
 
@@ -45,10 +46,10 @@ def check(
     from smalti.formats.spreadsheet.check import check as find
     from smalti.formats.spreadsheet.marked import write_marked
     from smalti.storage.location import Location
-    from smalti.store.history import is_store
+    from smalti.store import exchange
 
-    if is_store(Location.parse(source)):
-        _check_store(source)
+    if store := exchange.opened(Location.parse(source), None):
+        _check_store(store)
     found = find(source, media_root, **flags.parse(context.args))
     if save_mapping is not None:
         found.mapping.save(save_mapping)
@@ -67,11 +68,9 @@ def _json(found: Checked) -> str:
     return json_module.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
 
-def _check_store(source: str) -> NoReturn:
+def _check_store(store: Store) -> NoReturn:
     """Every manifest, file, checksum and digest."""
-    from smalti.store.store import Store
-
-    found = Store(source).check()
+    found = store.check()
     sys.stdout.write(f"{found}\n")
     raise typer.Exit(0 if found else 1)
 

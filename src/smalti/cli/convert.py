@@ -12,13 +12,16 @@ from smalti.cli import flags
 
 
 class Media(str, Enum):
-    """What is done with the images."""
+    """What is done with the images; the last three are ways of a store."""
 
     copy = "copy"
     link = "link"
     symlink = "symlink"
     reference = "reference"
     none = "none"
+    files = "files"
+    tar = "tar"
+    parquet = "parquet"
 
 
 class OnLoss(str, Enum):
@@ -43,7 +46,9 @@ def convert(
     to: Annotated[str | None, typer.Option("--to", help="The target's format.")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="The source's format; recognised.")] = None,
     task: Annotated[str | None, typer.Option(help="YOLO: detect, segment, pose, obb or classify.")] = None,
-    media: Annotated[Media, typer.Option(help="What is done with the images.")] = Media.reference,
+    media: Annotated[
+        Media, typer.Option(help="What is done with the images; a store keeps them as files, tar or parquet.")
+    ] = Media.reference,
     media_root: Annotated[str | None, typer.Option(help="Where the source's images lie.")] = None,
     on_loss: Annotated[
         OnLoss, typer.Option(help="warn prints the losses, error refuses them.")

@@ -27,12 +27,14 @@ class Origin:
         version: Its number.
         digest: The digest of all of it.
         rows: Its samples.
+        nonce: What no other version has, not even one of a store that was made anew at the same place.
     """
 
     url: str
     version: int
     digest: str
     rows: int
+    nonce: str
 
 
 @dataclass(frozen=True, slots=True)

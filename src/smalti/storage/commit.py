@@ -32,6 +32,7 @@ OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
 TRIES = 8
 PAUSE = 0.05  # seconds before the second try; doubled with each, and shortened by chance
 LONGEST_PAUSE = 2.0
+PROBE = "probe-"  # what the names of probes begin with, which a kill may leave behind
 
 # What a file system answers that has no hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
@@ -56,21 +57,29 @@ def put_if_absent(place: Location, body: bytes, *, single_writer: bool = False) 
         OptionError: This file system cannot do it.
         OSError: It failed; whether the file is there is not known.
     """
-    refuse_read_only(place)
+    refuse_unsafe(place, single_writer=single_writer)
     if place.is_local:
         return _linked(place.local, body)
     if place.protocol == "memory":
         with _memory:
             return _looked(place, body)
-    if single_writer:
-        return _looked(place, body)
-    if place.protocol not in OBJECT_STORES:
-        raise OptionError(
-            f"{place.parent.url}: {place.protocol} cannot make a file only where there is none, so writers would"
-            " overwrite each other's versions; use a local disk, S3, Google Cloud Storage or Azure, or pass"
-            " single_writer=True if nobody else ever writes there"
-        )
-    return _conditional(place, body)
+    return _looked(place, body) if single_writer else _conditional(place, body)
+
+
+def refuse_unsafe(place: Location, *, single_writer: bool = False) -> None:
+    """Refuse a place where nothing can be made by `put_if_absent`, before anything is written there.
+
+    Raises:
+        OptionError: It is read only, or cannot make a file only where there is none.
+    """
+    refuse_read_only(place)
+    if place.is_local or single_writer or place.protocol in {"memory", *OBJECT_STORES}:
+        return
+    raise OptionError(
+        f"{place.url}: {place.protocol} cannot make a file only where there is none, so writers would"
+        " overwrite each other's versions; use a local disk, S3, Google Cloud Storage or Azure, or pass"
+        " single_writer=True if nobody else ever writes there"
+    )
 
 
 def probe(folder: Location) -> None:
@@ -83,7 +92,7 @@ def probe(folder: Location) -> None:
         return
     bucket = f"{folder.head.split('/')[:3]} {folder.options}"
     if bucket not in _honoured:
-        place = folder / f"probe-{secrets.token_hex(16)}"
+        place = folder / f"{PROBE}{secrets.token_hex(16)}"
         try:
             first = _conditional(place, b"first " + secrets.token_hex(16).encode())
             second = _conditional(place, b"second " + secrets.token_hex(16).encode())
@@ -135,7 +144,7 @@ def _looked(place: Location, body: bytes) -> bool:
 
 
 def _conditional(place: Location, body: bytes) -> bool:
-    trouble: OSError | None = None
+    trouble: Exception | None = None
     for turn in range(TRIES):
         if turn:
             time.sleep(min(LONGEST_PAUSE, PAUSE * 2**turn) * random.random())  # noqa: S311  # not a secret
@@ -143,7 +152,13 @@ def _conditional(place: Location, body: bytes) -> bool:
             place.fs.pipe_file(place.path, body, mode="create")
         except PermissionError:
             raise
-        except OSError as error:  # taken (412, FileExistsError, EINVAL), in conflict (409), or out of order
+        except FileNotFoundError as error:  # of a file that is made: there is no bucket
+            raise FileNotFoundError(
+                errno.ENOENT, "there is no such bucket; make it first", place.url
+            ) from error
+        # Taken (412, FileExistsError, EINVAL), in conflict (409), or out of order; the clients of Google Cloud Storage
+        # and Azure have errors of their own, which are no `OSError`.
+        except Exception as error:  # noqa: BLE001
             trouble = error
         else:
             return True
@@ -151,9 +166,9 @@ def _conditional(place: Location, body: bytes) -> bool:
             return bool(place.fs.cat_file(place.path) == body)
         except FileNotFoundError:
             continue  # nothing came through: once more
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001
             trouble = error
-    raise trouble or OSError(f"{place.url}: no answer")
+    raise OSError(f"{place.url}: the file could not be made: {trouble or 'no answer'}") from trouble
 
 
 def full(error: OSError, path: str) -> OSError:

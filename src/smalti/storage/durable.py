@@ -145,6 +145,29 @@ def remove_folder(place: Location) -> None:
             place.fs.rm(place.path, recursive=True)
 
 
+@contextmanager
+def new_content(folder: Location, suffix: str) -> Iterator[Hashed]:
+    """Write a new file that gets the SHA-256 of its bytes for a name; see `new_file`.
+
+    Args:
+        folder: Where; it is there already.
+        suffix: What follows the hash in the name.
+    """
+    if not folder.is_local:
+        with tempfile.TemporaryDirectory(prefix="smalti-") as temporary:
+            path = os.path.join(temporary, "file")
+            with open(path, "xb") as file:
+                content = Hashed(file)
+                yield content
+            folder.fs.put_file(path, (folder / f"{content.sha256}{suffix}").path)
+        return
+    stage = folder / f".{secrets.token_hex(8)}.tmp"
+    with new_file(stage) as content:
+        yield content
+    os.replace(stage.local, (folder / f"{content.sha256}{suffix}").local)
+    sync_folder(folder.local)
+
+
 def put_content(place: Location, body: bytes) -> None:
     """Write a file whose name is the hash of its bytes, unless it is there: whoever writes it writes the same."""
     if not place.is_local:

@@ -45,6 +45,7 @@ _EXTRAS = {
 # A cached listing would hide what others wrote since. Other file systems do not take the option, or pass
 # it on to a client that does not.
 _LISTINGS = frozenset({*_EXTRAS, "http", "https"})
+_THREADS = _LISTINGS | {"file", "memory"}
 _READ_ONLY = frozenset({"zip", "tar", "libarchive", "http", "https", "github", "data", "reference"})
 
 
@@ -226,8 +227,16 @@ class Location:
         return cast("IO[bytes]", open(self.head, mode) if self.is_local else self.fs.open(self.path, mode))
 
     def read_bytes(self) -> bytes:
-        """Read the whole file."""
+        """Read the whole file, by one request where it is remote."""
         return read_file(self.head) if self.is_local else bytes(self.fs.cat_file(self.path))
+
+    def read_range(self, start: int, size: int) -> bytes:
+        """Read `size` bytes from `start` on, by one request where the file is remote."""
+        if not self.is_local:
+            return bytes(self.fs.cat_file(self.path, start=start, end=start + size))
+        with self.open() as file:
+            file.seek(start)
+            return file.read(size)
 
     def read_many(self, names: Sequence[str]) -> list[bytes]:
         """Read small files below it, whole and in the order of their names.
@@ -240,8 +249,12 @@ class Location:
             root = os.path.join(self.head, "")
             return [read_file(root + name) for name in clean]
         _ = self.path  # connects once, before the threads do
-        with ThreadPoolExecutor(REMOTE_WORKERS) as pool:
+        with ThreadPoolExecutor(self.workers(REMOTE_WORKERS)) as pool:
             return list(pool.map(lambda name: self._at(name).read_bytes(), clean))
+
+    def workers(self, most: int) -> int:
+        """How many threads may use it at once: so many, or one where all share a connection (SFTP, FTP)."""
+        return most if self.protocol in _THREADS and not self.after else 1
 
     def read_text(self) -> str:
         """Read the whole file as UTF-8, without its byte order mark.
@@ -343,23 +356,6 @@ def inside(root: Location, relative: str) -> Location:
                 file=root.url,
                 hint="remove the link, or write to another folder",
             )
-    return place
-
-
-def remote(url: str, sample: str) -> Location:
-    """The place of a picture's own URL.
-
-    Raises:
-        UnsafePathError: It names a file of this machine, which data may not do.
-    """
-    place = Location.parse(url)
-    if place.is_local or place.protocol in {"file", "local"} or "::" in url:
-        raise UnsafePathError(
-            "found the address of a file of this machine; expected a path below the media root, or the URL"
-            " of a bucket or a server",
-            file=url,
-            sample=sample,
-        )
     return place
 
 

@@ -166,7 +166,7 @@ def read_headers(
         if workers == 1:
             return [read(name) for name in names]
         _ = root.path  # connects once, before the threads do
-        with ThreadPoolExecutor(workers) as pool:
+        with ThreadPoolExecutor(root.workers(workers)) as pool:
             return list(pool.map(read, names))
 
 
@@ -305,7 +305,8 @@ def place_media(
     if mode != "copy":
         return _counted(names, list(map(place, names, paths)), linking=mode == "link")
     _ = source.path  # connects once, before the threads do
-    with ThreadPoolExecutor(_COPY_WORKERS if source.is_local else REMOTE_WORKERS) as pool:
+    count = _COPY_WORKERS if source.is_local else source.workers(REMOTE_WORKERS)
+    with ThreadPoolExecutor(count) as pool:
         return _counted(names, list(pool.map(place, names, paths)))
 
 

@@ -14,8 +14,10 @@ from smalti.errors import SmaltiError
 from smalti.schema.schema import Schema
 from smalti.store import tags
 from smalti.store.files import read_hashes, read_table
+from smalti.store.media import paths
 
 if TYPE_CHECKING:
+    from smalti.storage.location import Location
     from smalti.store.history import History, Snapshot
     from smalti.store.manifest import DataFile
 
@@ -28,7 +30,7 @@ class Checked:
 
     Attributes:
         versions: How many were looked at.
-        files: How many data files.
+        files: How many data files, and files of images.
         bytes: Their bytes.
         problems: One text each: where, found, expected. None: the store is sound.
     """
@@ -56,7 +58,8 @@ def check(history: History, *, deep: bool = True) -> Checked:
         deep: Whether files are read and hashed; else only that they are there with their sizes.
     """
     found = Checked()
-    seen: set[str] = set()
+    damaged: dict[str, bool] = {}
+    pictures: set[str] = set()
     parent: int | None = None
     for number in history.numbers():
         found.versions += 1
@@ -68,17 +71,23 @@ def check(history: History, *, deep: bool = True) -> Checked:
             continue
         found.problems += _manifest(history, snapshot, number, parent)
         parent = number
-        sound = True
-        for file in files:
-            if file.path not in seen:
-                seen.add(file.path)
-                found.files += 1
-                found.bytes += file.size
-                troubles = _file(history, file, deep=deep)
-                found.problems += troubles
-                sound = sound and not troubles
-        if sound:
+        new = [file for file in files if file.path not in damaged]
+        for file, troubles in zip(
+            new, history.each(lambda file: _file(history, file, deep=deep), new), strict=True
+        ):
+            damaged[file.path] = bool(troubles)
+            found.files += 1
+            found.bytes += file.size
+            found.problems += troubles
+        if not any(damaged[file.path] for file in files):
             found.problems += _digest(history, snapshot)
+            pictures |= paths(history, snapshot)
+    for size, troubles in history.each(
+        lambda path: _picture(history.root / path, deep=deep), sorted(pictures)
+    ):
+        found.files += 1
+        found.bytes += size
+        found.problems += troubles
     found.problems += _tags(history)
     return found
 
@@ -107,12 +116,9 @@ def _file(history: History, file: DataFile, *, deep: bool) -> list[str]:
         hashes = read_hashes(history.root, file)
         if not deep:
             return []
-        whole = hashlib.sha256()
-        with place.open() as opened:
-            while block := opened.read(BLOCK):
-                whole.update(block)
-        if whole.hexdigest() != file.sha256:
-            return [f"{place.url}: found other bytes than were committed (SHA-256 {whole.hexdigest()})"]
+        whole = _hash(place)
+        if whole != file.sha256:
+            return [f"{place.url}: found other bytes than were committed (SHA-256 {whole})"]
         table = read_table(history.root, file)
         own = Schema.from_arrow(table.schema)
         again = [row_hashes(batch, own) for batch in table.to_batches()]
@@ -121,6 +127,25 @@ def _file(history: History, file: DataFile, *, deep: bool) -> list[str]:
     if not np.array_equal(np.concatenate(again), hashes):
         return [f"{(history.root / file.hashes).url}: found other hashes than those of the samples"]
     return []
+
+
+def _picture(place: Location, *, deep: bool) -> tuple[int, list[str]]:
+    """The bytes of a file of images, whose name is their hash, and what is wrong with it."""
+    try:
+        size = place.size()
+        if deep and (whole := _hash(place)) != place.stem:
+            return size, [f"{place.url}: found other bytes than were stored (SHA-256 {whole})"]
+    except OSError as error:
+        return 0, [str(error) if place.url in str(error) else f"{place.url}: {error}"]
+    return size, []
+
+
+def _hash(place: Location) -> str:
+    whole = hashlib.sha256()
+    with place.open() as opened:
+        while block := opened.read(BLOCK):
+            whole.update(block)
+    return whole.hexdigest()
 
 
 def _digest(history: History, snapshot: Snapshot) -> list[str]:
@@ -135,9 +160,14 @@ def _digest(history: History, snapshot: Snapshot) -> list[str]:
 
 
 def _tags(history: History) -> list[str]:
-    try:
-        known = tags.every(history)
-    except (SmaltiError, OSError) as error:
-        return [str(error)]
+    root, problems = history.root / tags.TAGS, []
     numbers = set(history.numbers())
-    return [f"tag {name!r}: there is no version {v}" for name, v in known.items() if v not in numbers]
+    for path, last in tags.changes(history).items():
+        try:
+            version = tags.read(root / path).version
+        except (SmaltiError, OSError) as error:
+            problems.append(str(error))
+        else:
+            if last and version is not None and version not in numbers:
+                problems.append(f"{(root / path).url}: there is no version {version}")
+    return problems

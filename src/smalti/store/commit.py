@@ -145,7 +145,7 @@ def _manifest(
     author: str | None,
     lineage: dict[str, Any],
 ) -> Manifest:
-    hashes = [history.hashes(file) for file in draft.files]
+    hashes = history.each(history.hashes, draft.files)
     lists, files = _lists(history.root, base, draft.files)
     moment = now()
     return Manifest(

@@ -8,7 +8,7 @@ from smalti.dataset.dataset import Dataset
 from smalti.errors import OptionError
 from smalti.formats.report import Report
 from smalti.schema import features
-from smalti.store.history import is_store
+from smalti.store.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,20 +34,25 @@ def _store(place: Location, *, single_writer: bool = False) -> Store:
     return Store(place, single_writer=single_writer)
 
 
-def claims(place: Location, name: str | None) -> bool:
-    """Whether a source is a store: by the format's name, or where none is given by a look at it."""
-    return name == NAME if name is not None else is_store(place)
+def opened(place: Location, name: str | None) -> Store | None:
+    """The store that a source is: by the format's name, or where none is given by a look at it."""
+    history = History(place)
+    if not (history.glimpse() if name is None else name == NAME):
+        return None
+    store = _store(place)
+    store.history = history  # which knows what the look has shown
+    return store
 
 
-def read(place: Location, options: dict[str, Any]) -> Dataset:
+def read(store: Store, options: dict[str, Any]) -> Dataset:
     """A version of a store.
 
     Raises:
         OptionError: An option is none of a store's.
     """
     _refuse_unknown(options, READS, "read")
-    dataset = _store(place).read(**options)
-    report = Report(source=place.url, source_format=NAME, samples_read=len(dataset))
+    dataset = store.read(**options)
+    report = Report(source=store.root.url, source_format=NAME, samples_read=len(dataset))
     return Dataset(dataset._source, dataset.schema, report)  # noqa: SLF001  # the same rows, with the account
 
 

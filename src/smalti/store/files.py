@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +14,11 @@ import pyarrow as pa
 from smalti.dataset.digest import HASH, row_hashes
 from smalti.errors import DataError
 from smalti.storage import parquet_file
-from smalti.storage.durable import new_file, write_new
+from smalti.storage.durable import new_file, remove, write_new
 from smalti.store.manifest import CHECK, DATA, DataFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -28,51 +30,61 @@ FILE_ROWS = 100_000  # samples of a data file: small enough to write anew, large
 LONGEST_BOUND = 64  # characters of a text that is a bound in the statistics
 
 
-def write_files(
-    root: Location, schema: Schema, batches: Iterable[pa.RecordBatch]
-) -> tuple[list[DataFile], list[NDArray[np.bytes_]]]:
-    """Write samples to new data files; nothing names them yet.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A data file that was just written.
+
+    Attributes:
+        file: What a manifest says of it.
+        ids: Of its samples, text ``(rows,)``.
+        hashes: Of its samples, ``S32`` of shape ``(rows,)``.
+    """
+
+    file: DataFile
+    ids: pa.Array
+    hashes: NDArray[np.bytes_]
+
+
+def write_files(root: Location, schema: Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[Written]:
+    """Write samples to new data files, one after the other; nothing names them yet.
 
     Args:
         root: The store's folder.
         schema: What the batches hold.
         batches: The samples, in their order.
 
-    Returns:
-        The files, and for each the hashes of its samples.
-
     Raises:
         OSError: A file cannot be written.
     """
-    files, hashes = [], []
     groups = parquet_file.gathered(batches)
+    more = FILE_ROWS // parquet_file.ROW_GROUP - 1
     for first in groups:
-        more = islice(groups, FILE_ROWS // parquet_file.ROW_GROUP - 1)
-        file, found = _write(root, schema, chain([first], more))
-        files.append(file)
-        hashes.append(found)
-    return files, hashes
+        yield _write(root, schema, chain([first], islice(groups, more)))
 
 
-def _write(
-    root: Location, schema: Schema, groups: Iterable[list[pa.RecordBatch]]
-) -> tuple[DataFile, NDArray[np.bytes_]]:
+def _write(root: Location, schema: Schema, groups: Iterable[list[pa.RecordBatch]]) -> Written:
     path = f"{DATA}/{secrets.token_hex(16)}.parquet"
     arrow = schema.arrow
-    hashes = []
+    ids, hashes = [], []
     with new_file(root / path) as sink:
         writer = parquet_file.writer(pa.PythonFile(sink, mode="w"), arrow)
         for group in groups:
             writer.write_table(
                 pa.Table.from_batches(group, schema=arrow), row_group_size=parquet_file.ROW_GROUP
             )
+            ids += [batch.column("id") for batch in group]
             hashes += [row_hashes(batch, schema) for batch in group]
         writer.close()
         footer = writer.writer.metadata
     found = np.concatenate(hashes)
     file = DataFile(path, sink.size, sink.sha256, len(found), _statistics(footer))
-    write_new(root / file.hashes, found.tobytes())
-    return file, found
+    try:
+        write_new(root / file.hashes, found.tobytes())
+    except BaseException:
+        with suppress(OSError):  # of two files nothing stays where one could not be written
+            remove(root / path)
+        raise
+    return Written(file, pa.concat_arrays(ids), found)
 
 
 def _statistics(footer: Any) -> dict[str, tuple[Bound, Bound, int]]:

@@ -14,19 +14,21 @@ from __future__ import annotations
 
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import pyarrow.compute as pc
 
 from smalti.errors import DataError, EmptySourceError, OptionError, listed
-from smalti.storage.commit import probe, put_if_absent
+from smalti.storage.commit import probe, put_if_absent, refuse_unsafe
 from smalti.storage.durable import make_folder
-from smalti.storage.location import refuse_read_only
-from smalti.store.files import read_hashes, read_ids
+from smalti.store.files import read_hashes, read_ids, read_table
 from smalti.store.manifest import CHECK, DATA, VERSIONS, DataFile, Manifest, decode, decode_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     import numpy as np
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
     from smalti.schema.schema import Schema
     from smalti.storage.location import Location
 
+REQUESTS = 16  # at once, of small files that are far
 _NAME = re.compile(r"\d{20}\.json")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -89,9 +94,11 @@ class History:
         self.root = root
         self.single_writer = single_writer
         self._ready = False
+        self._listing: list[int] | None = None
         # Data files never change: what was read of them once holds, some 60 bytes a sample.
         self._hashes: dict[str, NDArray[np.bytes_]] = {}
         self._ids: dict[str, pa.Array] = {}
+        self._media: dict[str, set[str]] = {}
 
     def hashes(self, file: DataFile) -> NDArray[np.bytes_]:
         """The hashes of a file's samples; see `smalti.store.files.read_hashes`."""
@@ -99,8 +106,9 @@ class History:
             self._hashes[file.path] = read_hashes(self.root, file)
         return self._hashes[file.path]
 
-    def keep(self, file: DataFile, hashes: NDArray[np.bytes_]) -> None:
-        """Know the hashes of a file that was just written."""
+    def keep(self, file: DataFile, ids: pa.Array, hashes: NDArray[np.bytes_]) -> None:
+        """Know the ids and hashes of a file that was just written."""
+        self._ids[file.path] = ids
         self._hashes[file.path] = hashes
 
     def ids(self, file: DataFile) -> pa.Array:
@@ -108,6 +116,17 @@ class History:
         if file.path not in self._ids:
             self._ids[file.path] = read_ids(self.root, file)
         return self._ids[file.path]
+
+    def media(self, file: DataFile) -> set[str]:
+        """The files that the images of a data file lie in, below the store's root."""
+        if file.path not in self._media:
+            table = read_table(self.root, file, ["image.path", "image.sha256"]).flatten()
+            if "image.sha256" in table.column_names:
+                table = table.filter(pc.is_valid(table.column("image.sha256")))
+                self._media[file.path] = set(pc.unique(table.column("image.path")).to_pylist())
+            else:
+                self._media[file.path] = set()
+        return self._media[file.path]
 
     def numbers(self) -> list[int]:
         """The numbers of the versions, ascending: what the file system says right now."""
@@ -131,10 +150,29 @@ class History:
             raise OptionError(f"{self.root.url}: there is no version {number}; {self._known()}") from error
         return Snapshot(self.root, decode(body, place))
 
+    def glimpse(self) -> bool:
+        """Whether there is a version. The same listing serves the next `latest`: opening asks for one."""
+        try:
+            self._listing = self.numbers()
+        except DataError:  # not even that can be told: it is for the formats to find out what it is
+            return False
+        return bool(self._listing)
+
     def latest(self) -> Snapshot | None:
         """The newest version; null where there is no store yet."""
-        numbers = self.numbers()
+        numbers, self._listing = self._listing or self.numbers(), None
         return self.snapshot(numbers[-1]) if numbers else None
+
+    def snapshots(self) -> list[Snapshot]:
+        """Every version, the oldest first."""
+        return self.each(self.snapshot, self.numbers())
+
+    def each(self, act: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """What a function that reads a file gives for each of many; many at a time where they are far."""
+        if self.root.is_local:
+            return [act(item) for item in items]
+        with ThreadPoolExecutor(self.root.workers(REQUESTS)) as pool:
+            return list(pool.map(act, items))
 
     def newest(self) -> Snapshot:
         """The newest version.
@@ -169,7 +207,7 @@ class History:
         """
         if self._ready:
             return
-        refuse_read_only(self.root)
+        refuse_unsafe(self.root, single_writer=self.single_writer)
         for name in (VERSIONS, DATA):
             make_folder(self.root / name)
         if not self.single_writer:
@@ -196,8 +234,11 @@ def _names(folder: Location) -> Iterable[str]:
         return [name for name, _ in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def is_store(root: Location) -> bool:
-    """Whether there is a store at that place."""
-    return any(_NAME.fullmatch(name) for name in _names(root / VERSIONS))
+    except Exception as error:
+        if folder.protocol not in {"http", "https"}:
+            raise
+        raise DataError(
+            f"the server does not list its folders: {error}",
+            file=folder.url,
+            hint="read a version by its number, with format='smalti' and version=",
+        ) from error

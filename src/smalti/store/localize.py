@@ -1,10 +1,12 @@
 """Bring a dataset's images to this machine: copied, or cut out of the archives of a store, and kept.
 
-A file gets its name when it is whole, so what was fetched before an interruption is not fetched again.
+A file gets its name when it is whole, so what was fetched before an interruption is not fetched again. Where the
+SHA-256 of an image is known, what is there and what comes is held against it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,9 +21,11 @@ from smalti.errors import DataError, OptionError
 from smalti.schema import features
 from smalti.storage.location import Location
 from smalti.storage.paths import safe_path
+from smalti.storage.remote import remote
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
 WORKERS = 16
 
@@ -31,12 +35,13 @@ def localize(dataset: Dataset, folder: str | os.PathLike[str], *, progress: bool
 
     Args:
         dataset: Its images lie below its media root.
-        folder: Where they come to, below the paths of their samples' ids. Files that are there stay.
+        folder: Where they come to, below the paths of their samples' ids. Files that are there stay, unless they are
+            known to be of another image.
         progress: Whether a bar is shown; null: on a terminal and in a notebook.
 
     Raises:
         OptionError: Where the images are is not known.
-        DataError: An image cannot be read; the message names its sample.
+        DataError: An image cannot be read, or is not the one that was stored; the message names its sample.
     """
     image = dataset.schema.columns.get("image")
     root = dataset.schema.media_root
@@ -50,7 +55,10 @@ def localize(dataset: Dataset, folder: str | os.PathLike[str], *, progress: bool
     members = {name: pc.struct_field(column, name).to_pylist() for name in image.members if name in _PLACE}
     rows = [dict(zip(members, values, strict=True)) for values in zip(*members.values(), strict=True)]
     names = [safe_path(_named(row, sample)) for row, sample in zip(rows, ids, strict=True)]
-    with track(len(names), "fetching images", progress) as advance, ThreadPoolExecutor(WORKERS) as pool:
+    with (
+        track(len(names), "fetching images", progress) as advance,
+        ThreadPoolExecutor(source.workers(WORKERS)) as pool,
+    ):
         for _ in pool.map(lambda *job: _fetched(source, goal, *job), rows, names, ids):
             advance(1)
     kept = features.Image(
@@ -65,7 +73,7 @@ def localize(dataset: Dataset, folder: str | os.PathLike[str], *, progress: bool
     return Dataset.from_arrow(pa.Table.from_arrays(columns, schema=schema.arrow), schema)
 
 
-_PLACE = ("path", "offset", "size", "bytes")
+_PLACE = ("path", "offset", "size", "bytes", "sha256")
 
 
 def _named(row: dict[str, Any], sample: str) -> str:
@@ -87,7 +95,7 @@ def _kept(row: dict[str, Any], name: str) -> str:
 
 def _fetched(source: Location, goal: Path, row: dict[str, Any], name: str, sample: str) -> None:
     target = goal / name
-    if target.exists():
+    if target.exists() and _same(target.read_bytes, row):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -103,16 +111,28 @@ def fetch(source: Location, target: Path, row: dict[str, Any], sample: str) -> N
     if row.get("bytes"):
         body = bytes(row["bytes"])
     else:
-        place = source / (row["path"] or sample)
+        path = row["path"] or sample
+        place = remote(path, sample) if "://" in path else source / path
         if row.get("offset") is None:
             body = place.read_bytes()
         else:
-            with place.open() as file:
-                file.seek(row["offset"])
-                body = file.read(row["size"])
+            body = place.read_range(row["offset"], row["size"])
+    if not _same(lambda: body, row):
+        raise DataError(
+            "found other bytes than were stored: the SHA-256 differs",
+            file=row["path"] or sample,
+            sample=sample,
+            hint="look at the whole store with smalti check",
+        )
     stage = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:
         stage.write_bytes(body)
         stage.replace(target)
     finally:
         stage.unlink(missing_ok=True)
+
+
+def _same(body: Callable[[], bytes], row: dict[str, Any]) -> bool:
+    """Whether bytes are those of an image, as far as its hash is known."""
+    known: bytes | None = row.get("sha256")
+    return known is None or hashlib.sha256(body()).digest() == known

@@ -1,22 +1,23 @@
 """Images that are stored with the dataset, under the hash of their bytes: the same picture lies there once.
 
     media/3f/3f9a….jpg     ``files``: a file each
-    media/<random>.tar     ``tar``: members of archives, read at an offset; few large objects suit buckets
-    media/<random>.parquet ``parquet``: the column ``bytes``, uncompressed, which SQL engines read, and which is read
+    media/58e1….tar        ``tar``: members of archives, read at an offset; few large objects suit buckets
+    media/c07b….parquet    ``parquet``: the column ``bytes``, uncompressed, which SQL engines read, and which is read
                            at an offset all the same
 
-A sample's image says where: path below the store, offset and size in an archive, SHA-256.
+Every file has the SHA-256 of its bytes for a name. A sample's image says where it is: path below the store, offset and
+size in an archive, SHA-256.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import secrets
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,25 +25,34 @@ import pyarrow.parquet as pq
 
 from smalti.errors import DataError, OptionError
 from smalti.schema import features
-from smalti.storage.durable import Hashed, make_folder, new_file, put_content
+from smalti.storage.durable import Hashed, make_folder, new_content, put_content
 from smalti.storage.location import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from smalti.schema.schema import Schema
-    from smalti.store.history import Snapshot
+    from smalti.store.history import History, Snapshot
 
 MEDIA = "media"
 SHARD_BYTES = 1 << 30
-GROUP = 100  # images of a row group
-BATCH = 1000  # samples whose images are stored at once
+GROUP = 100  # images of a row group, and in memory at once
+BATCH = 1000  # samples whose images go to the same archive
 WORKERS = 8
 HERE = ""  # the media root of a schema whose images are in the store
 MODES = ("reference", "files", "tar", "parquet", "none")
 
 Mode = Literal["reference", "files", "tar", "parquet", "none"]
 Found = tuple[str, int | None, int]  # path below the store, offset, size
+Job = tuple["dict[str, Any] | None", str]  # a sample's image and id
+
+
+class Picture(NamedTuple):
+    """An image that is not stored yet: its hash, the suffix of its file, its bytes."""
+
+    key: bytes
+    suffix: str
+    body: bytes
 
 
 class Keeper:
@@ -96,17 +106,10 @@ class Keeper:
 
     def _stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         image = batch.column("image")
-        rows = image.to_pylist()
-        ids = batch.column("id").to_pylist()
-        with ThreadPoolExecutor(WORKERS) as pool:
-            bodies = list(pool.map(self._read, rows, ids))
-        hashes = [hashlib.sha256(body).digest() for body in bodies]
-        new = {key: body for key, body in zip(hashes, bodies, strict=True) if key not in self._known}
-        names = [row["path"] or sample for row, sample in zip(rows, ids, strict=True)]
-        suffixes = {key: PurePosixPath(name).suffix.lower() for key, name in zip(hashes, names, strict=True)}
-        if new:
-            put = {"files": self._files, "tar": self._tar, "parquet": self._parquet}[self.mode]
-            self._known |= put(new, suffixes)
+        jobs = list(zip(image.to_pylist(), batch.column("id").to_pylist(), strict=True))
+        hashes: list[bytes] = []
+        put = {"files": self._files, "tar": self._tar, "parquet": self._parquet}[self.mode]
+        put(self._new(jobs, hashes))
         places = [self._known[key] for key in hashes]
         members = dict(zip((field.name for field in image.type), image.flatten(), strict=True))
         members |= {
@@ -121,8 +124,23 @@ class Keeper:
         columns = [stored if name == "image" else batch.column(name) for name in self.schema.columns]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema.arrow)
 
-    def _read(self, image: dict[str, Any] | None, sample: str) -> bytes:
-        image = image or {}
+    def _new(self, jobs: list[Job], hashes: list[bytes]) -> Iterator[Picture]:
+        """The pictures of samples that are not stored yet, few at a time in memory; notes the hash of every one."""
+        met: set[bytes] = set()
+        with ThreadPoolExecutor(self.source.workers(WORKERS)) as pool:
+            for start in range(0, len(jobs), GROUP):
+                part = jobs[start : start + GROUP]
+                for (row, sample), body in zip(part, pool.map(self._read, part), strict=True):
+                    key = hashlib.sha256(body).digest()
+                    hashes.append(key)
+                    if key in self._known or key in met:
+                        continue
+                    met.add(key)
+                    suffix = PurePosixPath((row or {}).get("path") or sample).suffix.lower()
+                    yield Picture(key, suffix, body)
+
+    def _read(self, job: Job) -> bytes:
+        image, sample = job[0] or {}, job[1]
         if image.get("bytes"):
             return bytes(image["bytes"])
         path = image.get("path") or sample
@@ -136,41 +154,40 @@ class Keeper:
         try:
             if image.get("offset") is None:
                 return place.read_bytes()
-            with place.open() as file:
-                file.seek(image["offset"])
-                return file.read(image["size"])
+            return place.read_range(image["offset"], image["size"])
         except OSError as error:
             raise DataError(
                 f"the image cannot be read: {error.strerror or error}", file=place.url, sample=sample
             ) from error
 
-    def _files(self, new: dict[bytes, bytes], suffixes: dict[bytes, str]) -> dict[bytes, Found]:
-        paths = {key: f"{MEDIA}/{key.hex()[:2]}/{key.hex()}{suffixes[key]}" for key in new}
-        for folder in sorted({path.rpartition("/")[0] for path in paths.values()}):
-            make_folder(self.root / folder)
-        with ThreadPoolExecutor(WORKERS) as pool:
-            list(pool.map(put_content, [self.root / path for path in paths.values()], new.values()))
-        return {key: (path, None, len(new[key])) for key, path in paths.items()}
+    def _files(self, new: Iterator[Picture]) -> None:
+        for group in _grouped(new):
+            paths = [f"{MEDIA}/{one.key.hex()[:2]}/{one.key.hex()}{one.suffix}" for one in group]
+            for folder in sorted({path.rpartition("/")[0] for path in paths}):
+                make_folder(self.root / folder)
+            with ThreadPoolExecutor(self.root.workers(WORKERS)) as pool:
+                list(pool.map(lambda path, one: put_content(self.root / path, one.body), paths, group))
+            self._known |= {
+                one.key: (path, None, len(one.body)) for one, path in zip(group, paths, strict=True)
+            }
 
-    def _tar(self, new: dict[bytes, bytes], suffixes: dict[bytes, str]) -> dict[bytes, Found]:
-        found: dict[bytes, Found] = {}
-        for part in _shards(new):
-            path = f"{MEDIA}/{secrets.token_hex(16)}.tar"
-            with new_file(self.root / path) as sink, tarfile.open(fileobj=sink, mode="w|") as tar:  # type: ignore[call-overload]  # all that it needs is write
-                for key in part:
-                    member = tarfile.TarInfo(f"{key.hex()}{suffixes[key]}")
-                    member.size = len(new[key])
-                    tar.addfile(member, io.BytesIO(new[key]))
+    def _tar(self, new: Iterator[Picture]) -> None:
+        for shard in _shards(new):
+            found: dict[bytes, tuple[int, int]] = {}
+            with new_content(self.root / MEDIA, ".tar") as sink, tarfile.open(fileobj=sink, mode="w|") as tar:  # type: ignore[call-overload]  # all that it needs is write
+                for one in shard:
+                    member = tarfile.TarInfo(f"{one.key.hex()}{one.suffix}")
+                    member.size = len(one.body)
+                    tar.addfile(member, io.BytesIO(one.body))
                     padded = -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-                    found[key] = (path, tar.offset - padded, member.size)
-        return found
+                    found[one.key] = (tar.offset - padded, member.size)
+            self._lie_in(sink, ".tar", found)
 
-    def _parquet(self, new: dict[bytes, bytes], suffixes: dict[bytes, str]) -> dict[bytes, Found]:
-        found: dict[bytes, Found] = {}
+    def _parquet(self, new: Iterator[Picture]) -> None:
         schema = pa.schema([("sha256", pa.binary(32)), ("suffix", pa.string()), ("bytes", pa.large_binary())])
-        for part in _shards(new):
-            path = f"{MEDIA}/{secrets.token_hex(16)}.parquet"
-            with new_file(self.root / path) as hashed:
+        for shard in _shards(new):
+            sizes: dict[bytes, int] = {}
+            with new_content(self.root / MEDIA, ".parquet") as hashed:
                 sink = _Watched(hashed)
                 with pq.ParquetWriter(
                     pa.PythonFile(sink, mode="w"),
@@ -180,17 +197,19 @@ class Keeper:
                     write_statistics=["sha256"],
                     write_page_checksum=True,
                 ) as writer:
-                    for start in range(0, len(part), GROUP):
-                        keys = part[start : start + GROUP]
-                        sink.expected += [new[key] for key in keys]
-                        rows = [keys, [suffixes[key] for key in keys], [new[key] for key in keys]]
-                        arrays = [
-                            pa.array(values, field.type) for values, field in zip(rows, schema, strict=True)
-                        ]
+                    for group in _grouped(shard):
+                        sink.expected += [one.body for one in group]
+                        sizes |= {one.key: len(one.body) for one in group}
+                        rows = [(one.key, one.suffix, one.body) for one in group]
+                        columns = zip(*rows, strict=True)
+                        arrays = [pa.array(c, field.type) for c, field in zip(columns, schema, strict=True)]
                         writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-            sizes = (len(new[key]) for key in part)
-            found |= {key: (path, at, size) for key, at, size in zip(part, sink.places, sizes, strict=True)}
-        return found
+            places = zip(sink.places, sizes.values(), strict=True)
+            self._lie_in(hashed, ".parquet", dict(zip(sizes, places, strict=True)))
+
+    def _lie_in(self, sink: Hashed, suffix: str, found: dict[bytes, tuple[int, int]]) -> None:
+        path = f"{MEDIA}/{sink.sha256}{suffix}"
+        self._known |= {key: (path, offset, size) for key, (offset, size) in found.items()}
 
 
 class _Watched:
@@ -213,17 +232,23 @@ class _Watched:
         return getattr(self._sink, name)
 
 
-def _shards(new: dict[bytes, bytes]) -> Iterator[Sequence[bytes]]:
-    """The keys, cut where an archive is full."""
-    part: list[bytes] = []
-    held = 0
-    for key, body in new.items():
-        if part and held + len(body) > SHARD_BYTES:
-            yield part
-            part, held = [], 0
-        part.append(key)
-        held += len(body)
-    yield part
+def _shards(new: Iterator[Picture]) -> Iterator[Iterator[Picture]]:
+    """The pictures, cut where an archive is full; each part has to be used up before the next."""
+    for first in new:
+        yield _filling(first, new)
+
+
+def _filling(first: Picture, more: Iterator[Picture]) -> Iterator[Picture]:
+    yield first
+    held = len(first.body)
+    while held < SHARD_BYTES and (one := next(more, None)) is not None:
+        held += len(one.body)
+        yield one
+
+
+def _grouped(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
+    while group := list(islice(pictures, GROUP)):
+        yield group
 
 
 def _known(base: Snapshot | None) -> dict[bytes, Found]:
@@ -231,11 +256,7 @@ def _known(base: Snapshot | None) -> dict[bytes, Found]:
     from smalti.store.scan import source
 
     known: dict[bytes, Found] = {}
-    if base is None or base.manifest.schema.media_root != HERE:
-        return known
-    schema = base.schema
-    image = schema.columns.get("image")
-    if not isinstance(image, features.Image) or "sha256" not in image.members:
+    if base is None or not keeps(base.manifest.schema):
         return known
     for batch in source(base).only(["image"]).batches():
         column = batch.column("image")
@@ -245,6 +266,14 @@ def _known(base: Snapshot | None) -> dict[bytes, Found]:
     return known
 
 
-def paths(snapshot: Snapshot) -> set[str]:
+def keeps(schema: Schema) -> bool:
+    """Whether a version of this schema has images in the store."""
+    image = schema.columns.get("image")
+    return schema.media_root == HERE and isinstance(image, features.Image) and "sha256" in image.members
+
+
+def paths(history: History, snapshot: Snapshot) -> set[str]:
     """The files below the store that a version's images lie in."""
-    return {path for path, _, _ in _known(snapshot).values()}
+    if not keeps(snapshot.manifest.schema):
+        return set()
+    return set().union(*history.each(history.media, snapshot.files))

@@ -43,15 +43,15 @@ class _Operation:
 
     def write(self, schema: Schema, batches: Iterable[pa.RecordBatch]) -> tuple[DataFile, ...]:
         """Write batches to new files."""
-        files, hashes = write_files(self.history.root, schema, batches)
-        for file, found in zip(files, hashes, strict=True):
-            self.history.keep(file, found)
-        self.made = (*self.made, *files)
-        return tuple(files)
+        before = len(self.made)
+        for one in write_files(self.history.root, schema, batches):
+            self.history.keep(one.file, one.ids, one.hashes)
+            self.made = (*self.made, one.file)  # now: where a later one fails, this one is removed as well
+        return self.made[before:]
 
     def ids(self, files: Iterable[DataFile]) -> pa.Array:
         """The ids of the samples of files."""
-        return pa.concat_arrays([_NONE, *(self.history.ids(file) for file in files)])
+        return pa.concat_arrays([_NONE, *self.history.each(self.history.ids, files)])
 
 
 class Append(_Operation):
@@ -353,6 +353,17 @@ def _merged(batch: pa.RecordBatch, new: pa.Table, places: pa.Array, names: list[
         else:
             columns.append(column)
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def without_bare_images(table: pa.Table, schema: Schema) -> tuple[pa.Table, Schema]:
+    """New values without their images, where nothing is known of these but a path that is the sample's id."""
+    if "image" not in schema.columns:
+        return table, schema
+    for member in table.select(["image"]).flatten().columns:
+        if member.null_count < len(member) and not member.equals(table.column("id")):
+            return table, schema
+    kept = {name: feature for name, feature in schema.columns.items() if name != "image"}
+    return table.drop_columns("image"), schema.model_copy(update={"columns": kept, "media_root": None})
 
 
 def refuse_unknown(mode: str) -> None:

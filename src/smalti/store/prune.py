@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from smalti.errors import OptionError
+from smalti.storage.commit import PROBE, refuse_unsafe
 from smalti.storage.durable import remove
 from smalti.store import tags
 from smalti.store.manifest import DATA, LISTS, VERSIONS
@@ -67,24 +68,29 @@ def prune(
     """
     if keep is not None and keep < 1:
         raise OptionError(f"keep={keep}: the newest version always stays; give 1 or more")
-    snapshots = [history.snapshot(number) for number in history.numbers()]
+    refuse_unsafe(history.root, single_writer=history.single_writer)
+    snapshots = history.snapshots()
     gone = _gone(history, snapshots, keep, older_than)
-    stay = [snapshot for snapshot in snapshots if snapshot.number not in gone]
-    named = set().union(*(_names(snapshot) for snapshot in stay))
-    theirs = set().union(*(_names(snapshot) for snapshot in snapshots)) - named
-    limit = datetime.now(timezone.utc) - grace
-    files, size = [], 0
-    for path in _present(history.root):
-        place = history.root / path
-        if path in theirs or (path not in named and _modified(place) <= limit):
-            files.append(path)
-            size += place.size()
+    files = _unnamed(history, snapshots, gone, grace)
+    size = sum(history.each(lambda path: (history.root / path).size(), files))
     if not dry_run:
-        for number in sorted(gone):
-            remove(history.place(number))
-        for path in files:
-            remove(history.root / path)
+        history.each(lambda number: remove(history.place(number)), sorted(gone))
+        # A version that was restored since the first look names files of the one that it was made of.
+        again = set().union(*(_names(history, snapshot) for snapshot in history.snapshots()))
+        files = [path for path in files if path not in again]
+        history.each(lambda path: remove(history.root / path), files)
     return Pruned(sorted(gone), files, size, dry_run)
+
+
+def _unnamed(history: History, snapshots: list[Snapshot], gone: set[int], grace: timedelta) -> list[str]:
+    """Files that only versions name that go, and those that no version names and that are old enough."""
+    names = {snapshot.number: _names(history, snapshot) for snapshot in snapshots}
+    theirs = set().union(*(names[number] for number in gone))
+    named = set().union(*(names[number] for number in names.keys() - gone))
+    limit = datetime.now(timezone.utc) - grace
+    present = [path for path in _present(history.root) if path not in named]
+    old = history.each(lambda path: path in theirs or _modified(history.root / path) <= limit, present)
+    return [path for path, goes in zip(present, old, strict=True) if goes]
 
 
 def _gone(
@@ -98,10 +104,10 @@ def _gone(
     return {one.number for one in candidates if one.number not in tagged and one.manifest.when <= moment}
 
 
-def _names(snapshot: Snapshot) -> set[str]:
+def _names(history: History, snapshot: Snapshot) -> set[str]:
     lists = {one.path for one in snapshot.manifest.lists}
     data = {path for file in snapshot.files for path in (file.path, file.hashes)}
-    return lists | data | paths(snapshot)
+    return lists | data | paths(history, snapshot)
 
 
 def _present(root: Location) -> list[str]:
@@ -110,7 +116,7 @@ def _present(root: Location) -> list[str]:
         root.fs.invalidate_cache()
     found = [f"{folder}/{name}" for folder in (DATA, LISTS, MEDIA) for name in (root / folder).find()]
     found += [f"{VERSIONS}/{name}" for name in (root / VERSIONS).find() if name.endswith(".tmp")]
-    return found + [name for name in root.find(maxdepth=1) if name.startswith("probe-")]
+    return found + [name for name in root.find(maxdepth=1) if name.startswith(PROBE)]
 
 
 def _modified(place: Location) -> datetime:
@@ -118,5 +124,8 @@ def _modified(place: Location) -> datetime:
         from pathlib import Path
 
         return datetime.fromtimestamp(Path(place.local).stat().st_mtime, timezone.utc)
-    moment: datetime = place.fs.modified(place.path)
+    try:
+        moment: datetime = place.fs.modified(place.path)
+    except NotImplementedError:  # FTP: a file whose age is not known is young, and stays
+        return datetime.now(timezone.utc)
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

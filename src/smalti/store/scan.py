@@ -26,10 +26,11 @@ def source(snapshot: Snapshot) -> Source:
     """Where a version's rows come from."""
     schema = snapshot.schema
     plain = schema.arrow.remove_metadata()
+    manifest = snapshot.manifest
     return Source(
         files=_files(snapshot, plain),
         fix=partial(conformed, schema=schema),
-        origin=Origin(snapshot.root.url, snapshot.number, snapshot.manifest.digest, snapshot.manifest.rows),
+        origin=Origin(snapshot.root.url, snapshot.number, manifest.digest, manifest.rows, manifest.nonce),
     )
 
 

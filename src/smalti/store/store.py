@@ -10,6 +10,7 @@ import pyarrow as pa
 from smalti.dataset.dataset import Dataset
 from smalti.errors import OptionError, TargetExistsError, listed
 from smalti.schema.unify import storable
+from smalti.storage.commit import PROBE, refuse_unsafe
 from smalti.storage.location import Location
 from smalti.store import delta, operations, readme, tags
 from smalti.store.check import check
@@ -81,7 +82,7 @@ class Store:
 
     def versions(self) -> list[Manifest]:
         """What each version says of itself, the oldest first: number, time, author, message, digest, changes."""
-        return [self.history.snapshot(number).manifest for number in self.history.numbers()]
+        return [snapshot.manifest for snapshot in self.history.snapshots()]
 
     def diff(self, before: Version, after: Version = None) -> Diff:
         """What differs between two versions: samples, objects and fields; see `smalti.store.diff`."""
@@ -114,7 +115,8 @@ class Store:
     def update(self, dataset: Dataset, *, upsert: bool = False, **about: Any) -> Manifest:
         """Give samples, by their ids, the values of the dataset's columns; others keep theirs.
 
-        A dataset of ``id`` and ``predictions`` adds or changes predictions and nothing else.
+        A dataset of ``id`` and ``predictions`` adds or changes predictions and nothing else. Images of which it knows
+        nothing but a path that is the id, as `Dataset.from_samples` makes them up, stay as they are.
 
         Args:
             dataset: The new values, in memory at once.
@@ -181,7 +183,9 @@ class Store:
     ) -> Manifest:
         """Make a version of batches as they come; `write` has the arguments, `remove` goes with ``update``."""
         operations.refuse_unknown(mode)
+        refuse_unsafe(self.root, single_writer=self.history.single_writer)
         self._refuse_other_folder()
+        self.history.prepare()  # before images are stored: where no version can be made they are not either
         if schema.media_root == self.root.url:
             schema = schema.model_copy(update={"media_root": HERE})
         keeper = Keeper(self.root, schema, media, self.history.latest())
@@ -190,6 +194,8 @@ class Store:
         operation: Operation
         if mode == "update":
             table = pa.Table.from_batches(batches, schema=schema.arrow)
+            if not upsert:
+                table, schema = operations.without_bare_images(table, schema)
             operation = operations.Update(self.history, schema, table, upsert=upsert, remove=remove)
         else:
             kind = operations.Append if mode == "append" else operations.Replace
@@ -265,6 +271,7 @@ class Store:
         if self.history.numbers():
             return
         there = {name for name, _ in self.root.iterdir()} if self.root.isdir() else set()
+        there = {name for name in there if not name.startswith(PROBE)}
         if others := sorted(there - {VERSIONS, DATA, LISTS, MEDIA, readme.NAME}):
             raise TargetExistsError(
                 f"{self.root.url} is no store and has other files ({listed(others, 3)}); give another folder, or name"

@@ -5,6 +5,7 @@ Files are only ever added, each by one `put_if_absent`, so moving a tag is as sa
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from typing import TYPE_CHECKING
@@ -26,11 +27,23 @@ _FILE = re.compile(r"\d{8}\.json")
 
 
 class Tag(msgspec.Struct, frozen=True):
-    """What a tag meant from some time on: a version, or null once it was taken away."""
+    """What a tag meant from some time on: a version, or null once it was taken away.
+
+    Attributes:
+        version: The version's number.
+        time: Since when, ISO 8601 in UTC.
+        nonce: A random number that no other has.
+        checksum: SHA-256 of its JSON with an empty checksum.
+    """
 
     version: int | None
     time: str
     nonce: str
+    checksum: str = ""
+
+    def summed(self) -> str:
+        """The checksum that it should have."""
+        return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(self, checksum=""))).hexdigest()
 
 
 def put(history: History, name: str, version: int | None) -> None:
@@ -47,8 +60,9 @@ def put(history: History, name: str, version: int | None) -> None:
         raise OptionError(f"{history.root.url}: there is no tag {name!r}")
     folder = history.root / f"{TAGS}/{name}"
     make_folder(folder)
-    body = msgspec.json.encode(Tag(version, now(), secrets.token_hex(16)))
-    number = len(_files(folder))
+    tag = Tag(version, now(), secrets.token_hex(16))
+    body = msgspec.json.encode(msgspec.structs.replace(tag, checksum=tag.summed()))
+    number = len(_listed(folder))
     while not put_if_absent(folder / f"{number:08}.json", body, single_writer=history.single_writer):
         number += 1
 
@@ -56,24 +70,39 @@ def put(history: History, name: str, version: int | None) -> None:
 def every(history: History) -> dict[str, int]:
     """The version of every tag, by name."""
     root = history.root / TAGS
-    names = sorted({name.partition("/")[0] for name in _listed(root)})
-    found = {name: _last(root / name).version for name in names}
-    return {name: version for name, version in found.items() if version is not None}
+    last = {
+        path.partition("/")[0]: path for path in _listed(root)
+    }  # the last file of each, since they are sorted
+    tags = history.each(lambda path: read(root / path), last.values())
+    return {name: tag.version for name, tag in zip(last, tags, strict=True) if tag.version is not None}
 
 
-def _last(folder: Location) -> Tag:
-    place = folder / max(_files(folder))
+def changes(history: History) -> dict[str, bool]:
+    """The file of every change of a tag, below the folder of tags, and whether it is the one that counts."""
+    files = _listed(history.root / TAGS)
+    last = {path.partition("/")[0]: path for path in files}
+    return {path: last[path.partition("/")[0]] == path for path in files}
+
+
+def read(place: Location) -> Tag:
+    """What a file says of a tag.
+
+    Raises:
+        DataError: It is no such file, or a damaged one.
+    """
     try:
-        return msgspec.json.decode(place.read_bytes(), type=Tag)
+        found = msgspec.json.decode(place.read_bytes(), type=Tag)
     except msgspec.MsgspecError as error:
         raise DataError(f"found no tag: {error}", file=place.url, hint=CHECK) from error
-
-
-def _files(folder: Location) -> list[str]:
-    return [name for name in _listed(folder) if _FILE.fullmatch(name)]
+    if found.checksum != found.summed():
+        raise DataError(
+            "found other values than were written: the checksum is wrong", file=place.url, hint=CHECK
+        )
+    return found
 
 
 def _listed(folder: Location) -> list[str]:
+    """The files of tags below a folder, sorted."""
     if not folder.is_local:
         folder.fs.invalidate_cache()
     return [name for name in folder.find() if _FILE.fullmatch(name.rpartition("/")[2])]

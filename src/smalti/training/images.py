@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from smalti.errors import DataError, SmaltiError
 from smalti.storage.cache import FileCache
-from smalti.storage.location import Location, remote
+from smalti.storage.location import Location
+from smalti.storage.remote import remote
 from smalti.training import decode
 from smalti.training.columns import Texts
 from smalti.training.shared import Shared

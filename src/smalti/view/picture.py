@@ -16,13 +16,14 @@ import numpy as np
 
 from smalti.errors import DataError, OptionError, SmaltiError
 from smalti.storage import headers
-from smalti.storage.location import Location, remote
+from smalti.storage.remote import remote
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
     from smalti.schema.sample import Sample
+    from smalti.storage.location import Location
 
 SIDEWAYS = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 PIXELS_MOST = 178_956_970  # of one picture or label image: Pillow's own limit

@@ -187,30 +187,37 @@ def fresh(scheme: str, env: dict[str, str], name: str, monkeypatch: pytest.Monke
     kind.clear_instance_cache()
 
 
-class Hasty:
-    """asyncio for a client that waits before it tries again: a fiftieth of the time."""
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / 50)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(asyncio, name)
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients wait before they try again: a fiftieth of the time."""
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds, *result: sleep(seconds / 50, *result))
 
 
 @pytest.fixture
 def spoil(
     service: Any, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
-    """Makes a bucket at the end of a line that breaks: its URL, and what says how often it did."""
+    """Makes a bucket at the end of a line that breaks: its URL, what says how often it did, what goes round it."""
     scheme, env, port = service
-    monkeypatch.setattr("aiobotocore.endpoint.asyncio", Hasty())
     with ExitStack() as stack:
 
-        def begin(share: float, seed: int, *words: str) -> tuple[str, Any]:
+        def begin(share: float, seed: int, *words: str) -> tuple[str, Any, Any]:
             line, faults = stack.enter_context(spoiled(tmp_path, port, share, seed, *words))
-            through = {**env, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{line}", "AWS_MAX_ATTEMPTS": "8"}
+            through = {key: value.replace(f":{port}", f":{line}") for key, value in env.items()}
             name = f"s{abs(hash(request.node.name)) % 10**9}"
-            return stack.enter_context(fresh(scheme, through, name, monkeypatch)), faults
+            with fresh(scheme, env, name, monkeypatch):
+                pass  # making the bucket is not what is tested
+            kind = fsspec.get_filesystem_class(scheme.partition(":")[0])
+
+            def connect(env: dict[str, str]) -> None:
+                for key, value in env.items():
+                    monkeypatch.setenv(key, value)
+                kind.clear_instance_cache()
+
+            connect({**through, "AWS_MAX_ATTEMPTS": "8"})
+            stack.callback(kind.clear_instance_cache)
+            return f"{scheme}{name}", faults, lambda: connect(env)
 
         yield begin
 

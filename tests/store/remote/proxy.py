@@ -56,7 +56,10 @@ class Handler(BaseHTTPRequestHandler):
         line.close()
 
     def fault(self) -> str | None:
-        conditional = self.command == "PUT" and "if-none-match" in {name.lower() for name in self.headers}
+        headers = {name.lower() for name in self.headers}
+        conditional = (
+            self.command == "PUT" and "if-none-match" in headers
+        ) or "ifGenerationMatch" in self.path
         with lock:
             counts["requests"] += 1
             if (LOST_ALONE and not conditional) or chance.random() >= SHARE:
