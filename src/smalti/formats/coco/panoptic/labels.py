@@ -112,16 +112,16 @@ def from_objects(writer: PanopticWriter, batch: pa.RecordBatch) -> Iterator[tupl
         sample = batch.column("id")[row].as_py()
         width, height = (sizes.field(side)[row].as_py() for side in ("width", "height"))
         canvas = _Canvas(writer, labels, sample, height, width)
-        rows, painting = canvas.paint(items)
+        values, rows, painting = canvas.paint(items)
         labels.lengths[row] = len(rows)
-        made.append(_Made(sample, rows + first, painting))
-        yield row, pixels.png(painting.values)
+        made.append(_Made(sample, rows + first, painting))  # without its pixels: a part has thousands
+        yield row, pixels.png(values)
     _columns(writer, labels, objects, made)
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A painted sample: its id, the rows of its objects that are left, and its label image."""
+    """A painted sample: its id, the rows of its objects that are left, and what they are."""
 
     sample: str
     rows: NDArray[np.int64]
@@ -174,8 +174,8 @@ class _Canvas:
         self.writer, self.labels, self.sample = writer, labels, sample
         self.height, self.width = height, width
 
-    def paint(self, items: list[dict[str, Any]]) -> tuple[NDArray[np.int64], Painted]:
-        """Paint what can be painted; gives the rows of the objects that have pixels left, too."""
+    def paint(self, items: list[dict[str, Any]]) -> tuple[NDArray[np.uint32], NDArray[np.int64], Painted]:
+        """Paint what can be painted: the pixels, the rows of the objects that have some left, and what they are."""
         rows, areas = [], []
         for row, item in enumerate(items):
             where = label_images.set_pixels(item, self.height, self.width)
@@ -193,9 +193,9 @@ class _Canvas:
             for row, code in zip(rows, codes, strict=True)
         ]
         colours = [self.writer.colours[code] for code in codes]
-        found = painted([items[row] for row in rows], areas, ranks, colours, self.height, self.width)
+        values, found = painted([items[row] for row in rows], areas, ranks, colours, self.height, self.width)
         self._account(found, len(rows))
-        return np.array(rows, np.int64)[found.kept], found
+        return values, np.array(rows, np.int64)[found.kept], found
 
     def _account(self, found: Painted, count: int) -> None:
         for _ in range(count - len(found.kept)):

@@ -20,10 +20,9 @@ STEP = 0x070707  # between the ids of one class: near colours, and every id once
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """A label image of n objects that have a pixel left, in their order.
+    """What a label image shows: n objects that have a pixel left, in their order.
 
     Attributes:
-        values: uint32 ``(height, width)``, ids.
         kept: int64 ``(n,)``, the objects' positions among those given.
         ids: int64 ``(n,)``.
         boxes: float64 ``(n, 4)``, of the pixels.
@@ -32,7 +31,6 @@ class Painted:
         renumbered: Objects that could not keep the id that they have.
     """
 
-    values: NDArray[np.uint32]
     kept: NDArray[np.int64]
     ids: NDArray[np.int64]
     boxes: NDArray[np.float64]
@@ -48,8 +46,8 @@ def painted(
     colours: Sequence[int],
     height: int,
     width: int,
-) -> Painted:
-    """Paint objects, those of a higher rank over those of a lower one, later ones over earlier ones.
+) -> tuple[NDArray[np.uint32], Painted]:
+    """The ids of a label image's pixels: objects of a higher rank over those of a lower one, later over earlier ones.
 
     Args:
         objects: With ``segment_id``, where they have one.
@@ -71,8 +69,7 @@ def painted(
     table = np.zeros(len(objects) + 1, np.uint32)
     table[kept + 1] = ids
     whole = np.array([len(areas[n]) for n in kept.tolist()], np.float64)
-    return Painted(
-        values=table[numbers],
+    return table[numbers], Painted(
         kept=kept,
         ids=ids,
         boxes=parts.boxes[there],
