@@ -8,6 +8,7 @@ pyarrow.csv and python-calamine alone give columns or cells; smalti gives a data
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import python_calamine
 import xlsxwriter
+from PIL import Image
 from pyarrow import csv
 
 import smalti as sm
@@ -79,13 +81,27 @@ def main() -> None:
         table_of_store(book, Path(folder))
 
 
+def pictures(folder: Path, names: list[str]) -> None:
+    """One JPEG under many names."""
+    folder.mkdir()
+    first = folder / names[0]
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    Image.fromarray(noise).save(first, quality=90)
+    for name in names[1:]:
+        os.link(first, folder / name)
+
+
 def table_of_store(book: Path, folder: Path) -> None:
     """Write what a workbook holds as a workbook of smalti's, in a process of its own; read it; merge it."""
     store, out = folder / "store", folder / "out.xlsx"
-    sm.read(book, progress=False).write(store)
+    ds = sm.read(book, progress=False)
+    pictures(folder / "images", ds.to_arrow()["id"].to_pylist())
+    sm.read(book, media=folder / "images", progress=False).write(store)
+    to = f"ds.write({str(out)!r}, progress=False, overwrite=True"
     for name, code in (
         ("nothing", ""),
-        ("write", f"ds.write({str(out)!r}, progress=False)"),
+        ("write with 5,000 pictures", f"{to}, thumbnails=5000)"),
+        ("write", f"{to}, thumbnails=0)"),
         ("read", f"sm.read({str(out)!r}, progress=False)"),
         ("merge", f"ds.update_from({str(out)!r})"),
     ):
