@@ -227,7 +227,7 @@ CLASSES: list[str] = []  # some want to be told
 
 
 def main(tool: str, verb: str, name: str, source: Path, out: Path) -> None:
-    CLASSES.extend((source.parent / "pascal_voc" / "labels.txt").read_text("utf-8").splitlines())
+    CLASSES.extend((source.parent / "kitti" / "labels.txt").read_text("utf-8").splitlines())
     make, held = MAKERS[tool]
     read, write = make()[name]
     out.mkdir(parents=True, exist_ok=True)

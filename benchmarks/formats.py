@@ -58,8 +58,6 @@ def make(folder: Path, images: int) -> None:
         if name != "yolo":
             # Datumaro reads the images of CVAT's file of a subset if that has the file's name.
             (ds.drop(["split"]) if name == "cvat" else ds).write(folder / name, format=name, **options)
-    classes = (folder / "pascal_voc" / "labels.txt").read_text("utf-8").split()
-    (folder / "pascal_voc" / "labelmap.txt").write_text("".join(f"{c}:::\n" for c in classes), "utf-8")
     rmtree(source.parent)
 
 
