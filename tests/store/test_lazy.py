@@ -214,12 +214,13 @@ def test_zip__is_read_only(many: sm.Store, tmp_path: Path) -> None:
 
 
 BUILD = """
-import sys, pathlib
+import sys, pathlib, time
 import smalti as sm
 from smalti.dataset import mapped
 real = mapped._make
 def make(path, *words):
     (pathlib.Path({notes!r}) / path.name).open("a").write("made\\n")
+    time.sleep(1)  # the others come meanwhile
     real(path, *words)
 mapped._make = make
 found = sm.read({root!r})
@@ -238,7 +239,11 @@ def test_random_access__of_many_processes_one_makes_the_file(many: sm.Store, tmp
         )
         for _ in range(4)
     ]
-    assert [one.communicate("go\n")[0] for one in each] == ["003\n"] * 4
+    for one in each:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    assert [one.communicate()[0] for one in each] == ["003\n"] * 4
     assert [path.read_text() for path in notes.iterdir()] == ["made\n"]
     assert [path.suffix for path in (tmp_path / "cache" / "versions").iterdir()] == [".arrow"]
 
