@@ -192,14 +192,14 @@ def _candidates(dataset: Dataset, table: Table, base: Dataset | None) -> Iterato
     if base is not None:
         yield base
         return
+    if dataset.origin is not None:
+        store = Store(dataset.origin.url)
+        wanted = table.about.origin
+        for one in reversed(store.versions()):
+            if one.digest == wanted.get("digest") or one.version == wanted.get("version"):
+                yield store.read(one.version)
+    # Last: rows that others changed may be gone from the table, and those that are left look the same in both.
     yield dataset
-    if dataset.origin is None:
-        return
-    store = Store(dataset.origin.url)
-    wanted = table.about.origin
-    for one in reversed(store.versions()):
-        if one.digest == wanted.get("digest") or one.version == wanted.get("version"):
-            yield store.read(one.version)
 
 
 def _ids(candidate: Dataset, table: Table, named: pa.Array) -> pa.Array:
