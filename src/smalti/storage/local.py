@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLOCK = 1 << 16  # bytes asked for at once: most files of labels are smaller
+BLOCK_MOST = 1 << 24  # bytes, of large files
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)  # O_BINARY is Windows' own
 MAX_LINKS = 4  # links to folders on one path; more is a knot, and following it all would never end
 
@@ -44,7 +45,7 @@ def list_files(root: str, endings: tuple[str, ...] | None, maxdepth: int | None)
 
 
 def read_file(path: str, most: int | None = None) -> bytes:
-    """Read a small file, some three times as fast as a file object does.
+    """Read a file; small ones some three times as fast as a file object does.
 
     Args:
         path: A local path.
@@ -52,11 +53,12 @@ def read_file(path: str, most: int | None = None) -> bytes:
     """
     handle = os.open(path, _READ)
     try:
-        body = os.read(handle, most or BLOCK)
+        pieces, size = [os.read(handle, most or BLOCK)], BLOCK
         if most is None:
-            while more := os.read(handle, BLOCK):
-                body += more
-        return body
+            while piece := os.read(handle, size):
+                pieces.append(piece)
+                size = min(2 * size, BLOCK_MOST)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
     finally:
         os.close(handle)
 
