@@ -2,13 +2,14 @@
 # Make the environment of the official readers that judge our exports: setup.sh FOLDER
 # They stay out of the library's own environment. torch is the CPU build. What comes without its dependencies pins others
 # than the rest, or would bring in several GB that reading labels does not need; what it does need stands in the first list.
+# aiohttp is Ray's: without it, its threads that look for fsspec's HTTP class at the same moment may raise.
 # panopticapi-lite is panopticapi, which the registry has under this name alone.
 set -euo pipefail
 python3 -m venv "$1"
 "$1/bin/python" -m pip install --quiet --upgrade "pip>=25.1"
 "$1/bin/python" -m pip install --quiet torch==2.13.0 numpy pyyaml pillow requests tqdm opencv-python-headless pycocotools \
   tensorflow-cpu==2.21.0 pyspark==4.1.4 datasets==5.2.0 "ray[data]==2.60.0" \
-  appdirs attrs "cachetools<8" defusedxml httpx ijson imagesize json-stream jsonschema lxml matplotlib nltk orjson platformdirs pyjwt \
+  aiohttp appdirs attrs "cachetools<8" defusedxml httpx ijson imagesize json-stream jsonschema lxml matplotlib nltk orjson platformdirs pyjwt \
   ruamel.yaml shapely ujson xmljson \
   av imgviz loguru natsort "pydeprecate<0.14" scipy tabulate tifffile xmltodict \
   aiofiles async-asgi-testclient beautifulsoup4 bidict cacheout fastapi==0.136.3 jsonpatch numerize prettytable psutil \
