@@ -18,6 +18,7 @@ from smalti.formats.class_table import class_losses
 from smalti.formats.losses import dropped
 from smalti.formats.protocol import Part, PartRead, PartResult, Plan
 from smalti.formats.report import Loss
+from smalti.formats.splits import splits_of
 from smalti.schema import features
 from smalti.schema.categories import Categories
 from smalti.schema.schema import Schema
@@ -209,7 +210,7 @@ def write(
         taken: Names that are there; those of the batch are added.
         loose: Without splits there are no folders for them, and images without a class go above those of classes.
     """
-    splits = batch.column("split").to_pylist() if "split" in batch.schema.names else [None] * len(batch)
+    splits = splits_of(batch)
     media: list[tuple[str, str]] = []
     unlabelled: list[str] = []
     found: list[Loss] = []

@@ -17,6 +17,7 @@ from smalti.formats.losses import dropped
 from smalti.formats.object_text import has
 from smalti.formats.protocol import Options, PartResult, Writer
 from smalti.formats.report import Loss, merged
+from smalti.formats.splits import splits_of
 from smalti.schema import features
 from smalti.schema.categories import Categories
 
@@ -162,7 +163,6 @@ class DocumentWriter(Writer[OptionsT]):
         kept = [n for n, body in enumerate(bodies) if body is not None]
         if not self.one_file:
             target.write_many([places[n][1] for n in kept], [bodies[n] or b"" for n in kept])
-        splits = batch.column("split").to_pylist() if "split" in batch.schema.names else [None] * len(batch)
         stems = [stem_of(name) for name in names]
         held = bodies if self.one_file else [b""] * len(batch)
         images = batch.column("image").field("path").to_pylist()
@@ -172,7 +172,7 @@ class DocumentWriter(Writer[OptionsT]):
             losses=merged(losses),
             media=list(zip(images, (image for image, _ in places), strict=True)),
             files=0 if self.one_file else len(kept),
-            payload=list(zip(splits, stems, held, strict=True)),
+            payload=list(zip(splits_of(batch), stems, held, strict=True)),
         )
 
     def _by_columns(

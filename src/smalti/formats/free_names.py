@@ -67,6 +67,5 @@ def _key(image: str) -> str:
 
 def stem_of(path: str) -> str:
     """A path without the suffix of its last part."""
-    folder, slash, name = path.rpartition("/")
-    stem = name.rpartition(".")[0] or name
-    return f"{folder}{slash}{stem}"
+    stem, _, suffix = path.rpartition(".")
+    return stem if stem and stem[-1] != "/" and "/" not in suffix else path

@@ -24,7 +24,7 @@ from pydantic import Field
 from smalti.errors import DataError
 from smalti.formats import label_rows, seqinfo
 from smalti.formats.document_writer import CLASSES, class_list, one_loss
-from smalti.formats.object_text import number_text, sides
+from smalti.formats.object_text import has, number_text, sides, true
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
 from smalti.formats.report import Loss
 from smalti.formats.seqinfo import INFO, PICTURES
@@ -259,8 +259,7 @@ class MotWriter(SequenceWriter[MotOptions]):
     def lacking(self, objects: pa.StructArray, role: str) -> list[tuple[str, str, NDArray[np.bool_]]]:
         found = [("geometry.missing", "an object needs bbox", np.isnan(sides(objects, "bbox", ("x",))[:, 0]))]
         if role == "detections":
-            scores = number_text(objects, "score", "")
-            found.append(("score.missing", "a detection needs a score", np.asarray(pc.equal(scores, ""))))
+            found.append(("score.missing", "a detection needs a score", ~has(objects, "score")))
         return found
 
     def lines(self, objects: pa.StructArray, role: str) -> pa.Array:
@@ -277,8 +276,7 @@ class MotWriter(SequenceWriter[MotOptions]):
         if objects.type.get_field_index("category") >= 0:
             numbers = pa.array(self._numbers, pa.int32())
             class_ = pc.fill_null(numbers.take(objects.field("category").indices), -1)
-        ignored = number_text(objects, "ignored", "false")
-        flag = pc.if_else(pc.equal(ignored, "true"), "0", "1")
+        flag = pc.if_else(pa.array(true(objects, "ignored")), "0", "1")
         seen = number_text(objects, "visibility", "-1")
         return pc.binary_join_element_wise(*head, flag, class_.cast(pa.string()), seen, ",")
 

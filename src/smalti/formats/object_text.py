@@ -34,11 +34,11 @@ def true(objects: pa.StructArray, name: str) -> NDArray[np.bool_]:
     )
 
 
-def number_text(objects: pa.StructArray, name: str, unknown: str) -> pa.Array:
-    """A member of objects as text, as short as it reads back the same."""
+def number_text(objects: pa.StructArray, name: str, unknown: str) -> pa.Array | str:
+    """A member of objects as text, as short as it reads back the same; one text where it is unknown of all."""
     column = member(objects, name)
-    if column is None:
-        return pa.array([unknown] * len(objects), pa.string())
+    if column is None or column.null_count == len(column):
+        return unknown
     if pa.types.is_floating(column.type):
         column = pc.add(column, 0.0)  # -0 is 0
     return pc.fill_null(column.cast(pa.string()), unknown)

@@ -21,6 +21,7 @@ from smalti.formats.document_writer import UNLABELLED, object_field
 from smalti.formats.losses import dropped
 from smalti.formats.protocol import Options, PartResult, Writer
 from smalti.formats.report import Loss, merged
+from smalti.formats.splits import splits_of
 from smalti.schema import features
 from smalti.schema.categories import Categories
 
@@ -156,11 +157,10 @@ class CvatWriter(Writer[CvatOptions]):
         ).to_pylist()
         usual = image_lines(self, batch, names, cursor.samples, encoder)
         lines, written = self._by_rows(batch, names, cursor.samples, encoder) if usual is None else usual
-        splits = batch.column("split").to_pylist() if "split" in batch.schema.names else [None] * len(batch)
         paths = batch.column("image").field("path").to_pylist()
         media = [
             (path, f"images/{split}/{name}" if split else f"images/{name}")
-            for path, split, name in zip(paths, splits, names, strict=True)
+            for path, split, name in zip(paths, splits_of(batch), names, strict=True)
         ]
         part = part_files.piece_name("images", cursor.index)
         target.write(part, b"".join(lines))

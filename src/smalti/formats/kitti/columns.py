@@ -16,7 +16,7 @@ from smalti.schema.build import boxes_column
 from smalti.storage.location import BOM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Whole = NDArray[np.int64]
 
 
-def row_text(objects: pa.StructArray, head: list[pa.Array], nowhere: Sequence[float]) -> pa.Array:
+def row_text(objects: pa.StructArray, head: Sequence[pa.Array | str], nowhere: Sequence[float]) -> pa.Array:
     """Objects as rows.
 
     Args:
@@ -34,30 +34,29 @@ def row_text(objects: pa.StructArray, head: list[pa.Array], nowhere: Sequence[fl
         head: The words in front of the type.
         nowhere: What the kit writes of objects without a place in space.
     """
-    types = pa.array([None] * len(objects), pa.string())
+    types = pa.nulls(len(objects), pa.string())
     if has(objects, "category").any():
         types = objects.field("category").dictionary_decode()
-    box = corners(objects)
-    space = sides(objects, "box3d", SPACE)
-    numbers = np.concatenate(
-        [np.where(np.isnan(box), -1, box), np.where(np.isnan(space), nowhere, space)], axis=1
-    )
     words = [
         *head,
         pc.if_else(pa.array(true(objects, "dontcare")), IGNORED, types),
         *(number_text(objects, name, str(unknown)) for name, unknown in UNKNOWN.items()),
-        *(_text(column + 0.0) for column in numbers.T),
+        *_texts(corners(objects), (-1,) * 4),
+        *_texts(sides(objects, "box3d", SPACE), nowhere),
     ]
-    rows = pc.binary_join_element_wise(*words, " ")
+    rows = label_rows.joined(words, " ")
     score = number_text(objects, "score", "")
+    if isinstance(score, str):
+        return rows
     return pc.if_else(pc.equal(score, ""), rows, pc.binary_join_element_wise(rows, score, " "))
 
 
-def _text(column: NDArray[np.float64]) -> pa.Array | pa.Scalar:
-    """Numbers as text; one text where they are all the same, as what is unknown is."""
-    alike = len(column) and (column == column[0]).all()
-    words = label_rows.texts(np.ascontiguousarray(column[:1] if alike else column))
-    return words[0] if alike else words
+def _texts(values: NDArray[np.float64], unknown: Sequence[float]) -> Iterator[pa.Array | str]:
+    """Columns of numbers as text; one text where a number is unknown of all."""
+    for column, instead in zip(values.T, unknown, strict=True):
+        nothing = np.isnan(column)
+        some = not nothing.all()
+        yield label_rows.texts(np.where(nothing, instead, column) + 0.0) if some else str(instead)
 
 
 def members(bodies: Sequence[bytes], table: Categories) -> tuple[dict[str, pa.Array], Whole] | None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pyarrow.compute as pc
 
 from smalti.errors import DataError, EmptySourceError, at
 from smalti.formats import label_rows
@@ -198,6 +197,7 @@ class KittiWriter(DocumentWriter[KittiOptions]):
     title: ClassVar = "KITTI"
     members: ClassVar = frozenset({"category", "bbox", "box3d", "score"})
     held_attributes: ClassVar = ATTRIBUTES
+    between: ClassVar = "\n"
     needed: ClassVar = (frozenset({"category", "dontcare"}), frozenset({"bbox", "box3d"}))
     reasons: ClassVar = {"id": "rows have no ids", "track_id": "object labels have no tracks"}
 
@@ -205,7 +205,11 @@ class KittiWriter(DocumentWriter[KittiOptions]):
         return f"training/image_2/{image}", f"training/label_2/{stem_of(image)}.txt"
 
     def fragments(self, objects: pa.StructArray) -> pa.Array:
-        return pc.binary_join_element_wise(row_text(objects, [], NOWHERE), "", "\n")
+        return row_text(objects, [], NOWHERE)
+
+    def framed(self, batch: pa.RecordBatch, names: list[str], inner: pa.Array) -> pa.Array:
+        del batch, names
+        return label_rows.ended(inner)
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
         files = super().finish(target, results)

@@ -17,6 +17,7 @@ from smalti.formats.open_images.images import size_line
 from smalti.formats.open_images.layout import image_home, split_word
 from smalti.formats.open_images.options import IMAGE_COLUMNS, MACHINE, OF_MASKS
 from smalti.formats.report import Loss, merged
+from smalti.formats.splits import splits_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,9 +57,7 @@ class WrittenPart:
         self.writer, self.batch, self.target = writer, batch, target
         self.ids = batch.column("id").to_pylist()
         self._losses: list[Loss] = []
-        self.splits: list[str | None] = [None] * len(batch)
-        if "split" in batch.schema.names:
-            self.splits = batch.column("split").cast(pa.string()).to_pylist()
+        self.splits = splits_of(batch)
         names = [self._name(key, split) for key, split in zip(self.ids, self.splits, strict=True)]
         self.stems = [stem_of(name) for name in names]
         self.suffixes = [name[len(stem) :] for name, stem in zip(names, self.stems, strict=True)]
