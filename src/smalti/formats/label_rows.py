@@ -240,7 +240,7 @@ def bodies(lines: pa.Array, lengths: NDArray[np.int64]) -> list[bytes]:
 
 def ended(lines: pa.Array) -> pa.Array:
     """Lines of files, joined, with the end of the last; files without any stay empty."""
-    return pc.if_else(pc.equal(lines, ""), "", pc.binary_join_element_wise(lines, "", "\n"))
+    return pc.binary_join_element_wise(lines, pc.if_else(pc.equal(lines, ""), "", "\n"), "")
 
 
 def decoded(line: bytes) -> str:
