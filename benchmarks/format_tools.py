@@ -28,8 +28,10 @@ def ours() -> dict[str, Pair]:
     import smalti.io  # loads what is loaded when it is used
     from smalti.formats import registry
 
+    import_module("numpy.ma")  # pyarrow does so with its first array,
+    import_module("defusedxml.ElementTree")
     if find_spec("pandas"):
-        import_module("pandas")  # pyarrow does so with its first array
+        import_module("pandas")  # and with this, where it is there
 
     def pair(name: str) -> Pair:
         registry.get(name)  # what others import with themselves

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from smalti.storage.location import Location
 
 OptionsT = TypeVar("OptionsT", bound=Options)
-CHUNK = 1024  # documents that become columns at once
+CHUNK = 2048  # documents that become columns at once
 FEWEST = 256  # documents that are not tried in halves any more when one of them is not regular
 AT_ONCE = 16  # documents that are read together
 HELD = 1 << 25  # bytes of documents that are held, and not much more: some have images inside

@@ -8,6 +8,7 @@ parser (`smalti.formats.xml_files`), which knows all of XML and says what is wro
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 from smalti.storage.location import BOM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -72,20 +73,9 @@ class Table:
         """As `texts`, with their blanks."""
         return self._tags.spans.take(pa.array(2 * self._opens[which] + 1)).cast(pa.string())
 
-    def attributes(self, which: Whole) -> dict[str, pa.Array]:
-        """The attributes of elements by name, in the order of their first use; null where an element lacks one."""
-        tags = self._tags
-        code = tags.code[self._opens[which]]
-        used = [tags.kinds.attributes[n] for n in dict.fromkeys(code.tolist())]
-        return {
-            name: self._attribute(which, code, name) for name in dict.fromkeys(n for own in used for n in own)
-        }
-
-    def _attribute(self, which: Whole, code: Whole, name: str) -> pa.Array:
-        every = self._tags.kinds.attributes
-        place = np.array([own.index(name) if name in own else -1 for own in every])[code]
-        at = self._tags.values.first[self._opens[which]] + place
-        return self._tags.values.texts.take(pa.array(at, mask=place < 0)).cast(pa.string())
+    def attributes(self, which: Whole) -> Attributes:
+        """The attributes of elements."""
+        return Attributes(self._tags, self._opens[which])
 
     def attributed(self, which: Whole) -> NDArray[np.bool_]:
         """Whether elements have attributes."""
@@ -129,6 +119,37 @@ class Table:
         """The tag that an element begins with."""
         tags = self._tags
         return tags.body[tags.begin[self._opens[position]] : tags.end[self._opens[position]] + 1]
+
+
+class Attributes(Mapping[str, pa.Array]):
+    """The attributes of elements by name, in the order of their first use; null where an element lacks one.
+
+    Each becomes a column when it is asked for.
+    """
+
+    def __init__(self, tags: Tags, which: Whole) -> None:
+        self._values = tags.values
+        self._which = which
+        self._code = tags.code[which]
+        self._every = tags.kinds.attributes
+        used = pa.array(self._code).unique().to_pylist()
+        self._names = dict.fromkeys(name for code in used for name in self._every[code])
+
+    def __getitem__(self, name: str) -> pa.Array:
+        if name not in self._names:
+            raise KeyError(name)
+        place = np.array([own.index(name) if name in own else -1 for own in self._every])[self._code]
+        at = self._values.first[self._which] + place
+        return self._values.texts.take(pa.array(at, mask=place < 0)).cast(pa.string())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +214,11 @@ def _tags(body: bytes) -> Tags | None:
     pieces = _spans(body, np.concatenate([[0], high]), np.concatenate([low, [len(body)]]))
     bare = body if not len(low) else _data(pieces.take(pa.array(np.arange(0, len(pieces), 2)))).tobytes()
     codes = np.frombuffer(bare, np.uint8)
-    begin, end = np.flatnonzero(codes == 60), np.flatnonzero(codes == 62)
+    edges = np.flatnonzero((codes | 2) == 62)  # "<" is 60, ">" is 62
+    begin, end = edges[::2], edges[1::2]
     if not len(begin) or len(begin) != len(end) or bare[: begin[0]].strip():
         return None
-    if not (begin < end).all() or not (end[:-1] < begin[1:]).all():
+    if (codes[begin] == 62).any() or (codes[end] == 60).any():
         return None
     spans = _spans(bare, begin, end + 1)
     found = spans.take(pa.array(np.arange(0, 2 * len(begin), 2))).dictionary_encode()
@@ -204,14 +226,14 @@ def _tags(body: bytes) -> Tags | None:
     if kinds is None:
         return None
     code = found.indices.to_numpy()
-    counts = (
-        np.array([len(own) for own in kinds.attributes])[code] if len(low) else np.zeros(len(code), np.int64)
-    )
-    first = np.cumsum(counts) - counts
+    counts = first = np.zeros(len(code), np.int64)
+    if len(low):
+        counts = np.array([len(own) for own in kinds.attributes])[code]
+        first = np.cumsum(counts) - counts
     values = Values(pieces.take(pa.array(np.arange(1, 2 * len(low), 2))), first)
     if len(low) and not _sound_values(values, kinds.kind[code] == HEAD, counts):
         return None
-    solid = int(np.count_nonzero(codes > BLANK)) - int(kinds.solid[code].sum())
+    solid = int(np.count_nonzero(codes > BLANK)) - int(np.bincount(code) @ kinds.solid)
     if len(low):
         # From places among tags without values to places in the body.
         removed = np.concatenate([[0], np.cumsum(high - low)])
@@ -354,10 +376,12 @@ def _table(tags: Tags, firsts: Whole) -> Table | None:
 def _parents(level: Whole) -> Whole:
     """For elements in their order the one above each: the last one before it that is a level higher."""
     found = np.full(len(level), -1)
-    order = np.arange(len(level))
+    order = np.arange(len(level), dtype=np.int32)
+    above = level == 1
     for depth in range(2, int(level.max(initial=1)) + 1):
         here = level == depth
-        found[here] = np.maximum.accumulate(np.where(level == depth - 1, order, 0))[here]
+        found[here] = np.maximum.accumulate(order * above)[here]
+        above = here
     return found
 
 

@@ -19,7 +19,7 @@ from smalti.schema.types import list_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from smalti.formats.xml_table import Table
+    from smalti.formats.xml_table import Attributes, Table
     from smalti.schema.features import Objects
 
     Whole = NDArray[np.int64]
@@ -67,7 +67,7 @@ def objects(body: bytes, count: int, feature: Objects) -> tuple[pa.StructArray, 
     return struct, lengths
 
 
-def _plain(said: dict[str, pa.Array], feature: Objects, count: int) -> dict[str, pa.Array] | None:
+def _plain(said: Attributes, feature: Objects, count: int) -> dict[str, pa.Array] | None:
     """The class of each object and what CVAT's own attributes say of it."""
     labels = said.get("label", pa.nulls(count, pa.string())).dictionary_encode()
     codes = feature.categories.codes

@@ -17,7 +17,7 @@ from smalti.formats.report import Loss, merged
 from smalti.schema import features
 from smalti.schema.categories import Categories, Category
 from smalti.schema.schema import Schema
-from smalti.storage.paths import safe_path
+from smalti.storage.paths import is_plain, safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,9 +108,10 @@ def find_items(
     errors: list[DataError] = []
     seen: set[str] = set()
     for source in sources:
+        plain = is_plain([image.attributes.get("name", "") for image in source.scan.images])
         for span in source.scan.images:
             try:
-                source.items.append(_item(span, source.split, there, seen, shared=shared))
+                source.items.append(_item(span, source.split, there, seen, shared=shared, plain=plain))
             except DataError as error:
                 error.file, error.position = source.file.url, f"image[{span.number}]"
                 if on_error == "raise":
@@ -119,11 +120,13 @@ def find_items(
     return errors
 
 
-def _item(span: ImageSpan, split: str | None, there: set[str], seen: set[str], *, shared: bool) -> Item:
+def _item(
+    span: ImageSpan, split: str | None, there: set[str], seen: set[str], *, shared: bool, plain: bool
+) -> Item:
     attributes = span.attributes
     if "name" not in attributes:
         raise DataError("found an image without a name")
-    name = safe_path(attributes["name"])
+    name = attributes["name"] if plain else safe_path(attributes["name"])
     subset = attributes.get("subset", split) or None
     in_folder = f"{subset}/{name}" if subset else name
     key = f"{subset or ''}/{name}" if shared else name

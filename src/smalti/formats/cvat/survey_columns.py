@@ -65,7 +65,9 @@ def _images(found: Scan, table: Table, start: int) -> None:
     low, high = table.span(which)
     rows = zip(*columns.values(), strict=True) if columns else ((),) * len(which)
     for row, begin, end in zip(rows, (low + start).tolist(), (high + start).tolist(), strict=True):
-        said = {name: word for name, word in zip(columns, row, strict=True) if word is not None}
+        said = dict(zip(columns, row, strict=True))
+        if None in row:
+            said = {name: word for name, word in said.items() if word is not None}
         found.images.append(ImageSpan(said, len(found.images), begin, end))
 
 

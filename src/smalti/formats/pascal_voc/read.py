@@ -78,7 +78,7 @@ class VocReader(DocumentReader[VocOptions]):
         segmented = any(path.startswith((CLASSES, OBJECTS)) for path in pixels)
         kit = segmented or (self.root / "Annotations").isdir()
         folder = "Annotations/" if kit else ""
-        paths = [path for path in self.root.find((".xml",)) if path.startswith(folder)]
+        paths = [folder + path for path in (self.root / folder if kit else self.root).find((".xml",))]
         listed = self._classes()
         splits = self._lists() if kit else _folders(paths)
         if segmented:
