@@ -285,6 +285,27 @@ def _lacking(members: frozenset[str], field: str, sample: str) -> Loss:
     return one_loss(code, field, "object", why, sample)
 
 
+def painted(
+    item: dict[str, Any], size: tuple[int, int], field: str | None, sample: str, losses: list[Loss]
+) -> None:
+    """Report what becomes of an object's outline in a label image.
+
+    Args:
+        item: The object.
+        size: Height and width of the image in pixels.
+        field: The field of objects.
+        sample: The sample's id.
+        losses: Where it goes.
+    """
+    mask = item.get("mask")
+    if mask is not None and (mask["height"], mask["width"]) != size:
+        why = "a mask smaller than its image is read back as one of the image's size"
+        losses.append(one_loss("mask.padded", f"{field}.mask", "change", why, sample))
+    if item.get("polygons"):
+        why = "label images are pixels; polygons are filled, or given up for the object's mask"
+        losses.append(one_loss("polygon.as_mask", f"{field}.polygons", "change", why, sample))
+
+
 def one_loss(code: str, field: str, kind: LossKind, reason: str, example: str) -> Loss:
     """A loss of one thing; those of a part are summed."""
     return Loss(code=code, field=field, kind=kind, count=1, reason=reason, example=example)

@@ -16,13 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.errors import DataError, at
-from smalti.formats.losses import Tally
+from smalti.formats.losses import part_read
 from smalti.formats.protocol import Options, Part, PartRead, Plan, Reader
 from smalti.formats.report import Loss
 from smalti.schema import features
 from smalti.schema.build import list_column, objects_array
 from smalti.schema.categories import Categories
-from smalti.schema.project import project
 from smalti.schema.schema import Schema
 from smalti.schema.unify import conform, united
 from smalti.storage.media import ImageHeader, read_headers
@@ -204,11 +203,7 @@ class DocumentReader(Reader[OptionsT]):
         chunk = chunks[part.key]
         table = conform(chunk.table, chunk.schema, whole).combine_chunks()
         batch = table.to_batches()[0] if len(table) else pa.RecordBatch.from_pylist([], whole.arrow)
-        tally = Tally(
-            {*whole.fields(), *whole.of_kind(features.Objects)} - {*schema.fields(), *schema.columns}
-        )
-        tally.add(PartRead(batch=batch))
-        return PartRead(batch=project(batch, schema), counts=tally.counts, examples=tally.examples)
+        return part_read(batch, whole, schema)
 
     def _load(self) -> list[_Chunk]:
         if self._chunks is None:

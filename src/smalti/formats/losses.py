@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from smalti.formats.protocol import PartRead
 from smalti.formats.report import Loss
 from smalti.schema import features
+from smalti.schema.project import project
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from smalti.formats.protocol import PartRead
     from smalti.schema.schema import Schema
 
 
@@ -88,6 +89,20 @@ class Tally:
             for loss in losses
         ]
         return [loss for loss in filled if loss.count]
+
+
+def part_read(batch: pa.RecordBatch, whole: Schema, schema: Schema, **account: Any) -> PartRead:
+    """A part of a source as it is wanted, with the count of what is left out of it.
+
+    Args:
+        batch: All that the source has.
+        whole: The schema of that.
+        schema: What is wanted.
+        **account: What went wrong and what was mended, as `PartRead` has it.
+    """
+    tally = Tally({*whole.fields(), *whole.of_kind(features.Objects)} - {*schema.fields(), *schema.columns})
+    tally.add(PartRead(batch=batch))
+    return PartRead(batch=project(batch, schema), counts=tally.counts, examples=tally.examples, **account)
 
 
 def _values(column: pa.Array, member: str) -> pa.Array | None:

@@ -15,12 +15,11 @@ import numpy as np
 
 from smalti.errors import DataError, at
 from smalti.formats import record_columns
-from smalti.formats.losses import Tally
+from smalti.formats.losses import part_read
 from smalti.formats.protocol import Options, Part, PartRead, Plan, Reader
 from smalti.formats.record_columns import Survey
 from smalti.formats.report import merged
 from smalti.schema import features, values
-from smalti.schema.project import project
 from smalti.schema.schema import Schema
 from smalti.storage.media import ImageHeader, read_headers
 
@@ -212,12 +211,7 @@ class RecordReader(Reader[OptionsT]):
         number, first, last = part.key
         records = [record for _, record in self._records(number, first, last, done)]
         batch = record_columns.batch(records, done.schema)
-        tally = Tally(
-            {*done.schema.fields(), *done.schema.of_kind(features.Objects)}
-            - {*schema.fields(), *schema.columns}
-        )
-        tally.add(PartRead(batch=batch))
-        return PartRead(batch=project(batch, schema), counts=tally.counts, examples=tally.examples)
+        return part_read(batch, done.schema, schema)
 
     @property
     def _source(self) -> Found:

@@ -17,12 +17,11 @@ import pyarrow.compute as pc
 from smalti.errors import DataError, EmptySourceError
 from smalti.formats import label_rows
 from smalti.formats.free_names import stem_of
-from smalti.formats.losses import Tally
+from smalti.formats.losses import part_read
 from smalti.formats.protocol import Options, Part, PartRead, Plan, Reader
 from smalti.schema import features
 from smalti.schema.build import list_column
 from smalti.schema.categories import Categories
-from smalti.schema.project import project
 from smalti.schema.schema import Schema
 from smalti.storage.media import IMAGE_SUFFIXES, ImageHeader, read_headers
 
@@ -244,14 +243,10 @@ class SequenceReader(Reader[OptionsT]):
             errors += faults
             repairs += rows.repairs
         batch = pa.RecordBatch.from_arrays([arrays[name] for name in whole.columns], schema=whole.arrow)
-        tally = Tally(
-            {*whole.fields(), *whole.of_kind(features.Objects)} - {*schema.fields(), *schema.columns}
-        )
-        tally.add(PartRead(batch=batch))
-        return PartRead(
-            batch=project(batch, schema),
-            counts=tally.counts,
-            examples=tally.examples,
+        return part_read(
+            batch,
+            whole,
+            schema,
             repairs=repairs,
             errors=errors,
             objects_skipped=len(errors),

@@ -128,10 +128,8 @@ class Attributes(Mapping[str, pa.Array]):
     """
 
     def __init__(self, tags: Tags, which: Whole) -> None:
-        self._values = tags.values
-        self._which = which
-        self._code = tags.code[which]
-        self._every = tags.kinds.attributes
+        self._values, self._every = tags.values, tags.kinds.attributes
+        self._which, self._code = which, tags.code[which]
         used = pa.array(self._code).unique().to_pylist()
         self._names = dict.fromkeys(name for code in used for name in self._every[code])
 
@@ -199,10 +197,7 @@ def parse(bodies: Sequence[bytes]) -> Table | None:
     if b"\r" in body:  # https://www.w3.org/TR/xml/#sec-line-ends
         bodies = [one.replace(b"\r\n", b"\n").replace(b"\r", b"\n") for one in bodies]
         body = b"".join(bodies)
-    if len(body) > LONGEST or not _sound(body):
-        return None
-    tags = _tags(body)
-    if tags is None:
+    if len(body) > LONGEST or not _sound(body) or (tags := _tags(body)) is None:
         return None
     starts = np.cumsum([0, *map(len, bodies)])
     return _table(tags, np.searchsorted(tags.begin, starts))
@@ -353,9 +348,8 @@ def _table(tags: Tags, firsts: Whole) -> Table | None:
         or own.max(initial=0) > DEEPEST
         or after[firsts[1:] - 1].any()
         or not (counts == 1).all()
+        or not np.isin(heads, firsts).all()
     ):
-        return None
-    if len(heads) and not np.isin(heads, firsts).all():
         return None
     closes = _closes(opens, closing, level, name)
     if closes is None:

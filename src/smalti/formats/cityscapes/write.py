@@ -14,7 +14,7 @@ from smalti.formats.cityscapes.labels import BY_NAME, EACH, MOST, OFFICIAL, UNLA
 from smalti.formats.cityscapes.options import CityscapesOptions
 from smalti.formats.cityscapes.read import ENDINGS, IMAGES, PICTURE, UNSPLIT
 from smalti.formats.class_table import class_losses
-from smalti.formats.document_writer import DocumentWriter, one_loss
+from smalti.formats.document_writer import DocumentWriter, one_loss, painted
 from smalti.formats.free_names import stem_of
 from smalti.formats.protocol import PartResult
 from smalti.formats.report import merged
@@ -214,13 +214,7 @@ class CityscapesWriter(DocumentWriter[CityscapesOptions]):
     def _changed(
         self, item: dict[str, Any], height: int, width: int, sample: str, losses: list[Loss]
     ) -> None:
-        mask = item.get("mask")
-        if mask is not None and (mask["height"], mask["width"]) != (height, width):
-            why = "a mask smaller than its image is read back as one of the image's size"
-            losses.append(one_loss("mask.padded", f"{self.field}.mask", "change", why, sample))
-        if item.get("polygons"):
-            why = "label images are pixels; polygons are filled, or given up for the object's mask"
-            losses.append(one_loss("polygon.as_mask", f"{self.field}.polygons", "change", why, sample))
+        painted(item, (height, width), self.field, sample, losses)
         if item.get("iscrowd") and not has_instances(
             self.feature.categories[self.feature.categories.codes[item["category"]]]
         ):

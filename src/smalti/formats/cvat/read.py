@@ -11,9 +11,8 @@ from smalti.formats.cvat.labels import parse_labels
 from smalti.formats.cvat.reading import Reading
 from smalti.formats.cvat.scan import scan
 from smalti.formats.cvat.survey import Source, find_items, make_schema, repairs_of, shared_names
-from smalti.formats.losses import Tally
+from smalti.formats.losses import part_read
 from smalti.formats.protocol import Options, Part, PartRead, Plan, Reader
-from smalti.schema.project import project
 from smalti.storage.media import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -115,15 +114,7 @@ class CvatReader(Reader[Options]):
         key = part.key
         reading = Reading(key.file, whole, self.on_error)
         batch = reading.images(key.items) if key.tracks is None else reading.frames(key.items, key.tracks)
-        tally = Tally({*whole.fields(), "objects"} - {*schema.fields(), *schema.columns})
-        tally.add(PartRead(batch=batch))
-        return PartRead(
-            batch=project(batch, schema),
-            counts=tally.counts,
-            examples=tally.examples,
-            errors=reading.errors,
-            objects_skipped=len(reading.errors),
-        )
+        return part_read(batch, whole, schema, errors=reading.errors, objects_skipped=len(reading.errors))
 
 
 def _key(source: Source, items: list[Item]) -> _Key:

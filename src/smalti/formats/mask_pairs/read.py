@@ -11,14 +11,13 @@ from smalti.errors import DataError, EmptySourceError, at
 from smalti.formats import label_images
 from smalti.formats import mask_tables as tables
 from smalti.formats.label_images import COLOURED
-from smalti.formats.losses import Tally
+from smalti.formats.losses import part_read
 from smalti.formats.mask_pairs.layout import Pair, pairs
 from smalti.formats.mask_pairs.options import MaskPairsOptions
 from smalti.formats.protocol import Part, PartRead, Plan, Reader
 from smalti.schema import features
 from smalti.schema.build import list_column
 from smalti.schema.categories import Categories, Category
-from smalti.schema.project import project
 from smalti.schema.schema import Schema
 from smalti.storage.media import IMAGE_SUFFIXES, ImageHeader, read_headers
 
@@ -136,14 +135,10 @@ class MaskPairsReader(Reader[MaskPairsOptions]):
             arrays["mask"] = pa.array(values, features.Mask().arrow)
         whole = self._schema
         batch = pa.RecordBatch.from_arrays([arrays[name] for name in whole.columns], schema=whole.arrow)
-        tally = Tally(
-            {*whole.fields(), *whole.of_kind(features.Objects)} - {*schema.fields(), *schema.columns}
-        )
-        tally.add(PartRead(batch=batch))
-        return PartRead(
-            batch=project(batch, schema),
-            counts=tally.counts,
-            examples=tally.examples,
+        return part_read(
+            batch,
+            whole,
+            schema,
             errors=errors,
             samples_skipped=len(errors),
         )

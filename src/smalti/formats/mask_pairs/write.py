@@ -9,7 +9,7 @@ import numpy as np
 from smalti.errors import DataError, OptionError, at
 from smalti.formats import json_files, label_images, mask_tables
 from smalti.formats.class_table import class_losses
-from smalti.formats.document_writer import object_field, one_loss
+from smalti.formats.document_writer import object_field, one_loss, painted
 from smalti.formats.free_names import FreeNames, stem_of
 from smalti.formats.label_images import HIGHEST, PALETTE
 from smalti.formats.losses import dropped
@@ -215,7 +215,7 @@ class MaskPairsWriter(Writer[MaskPairsOptions]):
                 why = "an object needs a mask or polygons with pixels in the image"
                 losses.append(self._left("geometry.missing", why, row["id"]))
                 continue
-            self._changed(item, height, width, row["id"], losses)
+            painted(item, (height, width), self.field, row["id"], losses)
             value = self.values[codes[item["category"]] + 1]
             if value in seen:
                 why = "a mask has one area for all objects of a class"
@@ -233,18 +233,6 @@ class MaskPairsWriter(Writer[MaskPairsOptions]):
 
     def _left(self, code: str, why: str, sample: str) -> Loss:
         return one_loss(code, self.field, "object", why, sample)
-
-    def _changed(
-        self, item: dict[str, Any], height: int, width: int, sample: str, losses: list[Loss]
-    ) -> None:
-        """Report what becomes of an object's outline."""
-        mask = item.get("mask")
-        if mask is not None and (mask["height"], mask["width"]) != (height, width):
-            why = "a mask smaller than its image is read back as one of the image's size"
-            losses.append(one_loss("mask.padded", f"{self.field}.mask", "change", why, sample))
-        if item.get("polygons"):
-            why = "masks are pixels; polygons are filled, or given up for the object's mask"
-            losses.append(one_loss("polygon.as_mask", f"{self.field}.polygons", "change", why, sample))
 
     def _encoded(self, values: np.ndarray) -> bytes:
         if self.kind == "index":

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from smalti.errors import OptionError
 from smalti.formats import label_images, seqinfo
-from smalti.formats.document_writer import CLASSES, class_list, one_loss
+from smalti.formats.document_writer import CLASSES, class_list, one_loss, painted
 from smalti.formats.free_names import stem_of
 from smalti.formats.mots.options import ATTRIBUTES, EACH, IGNORED, OFFICIAL, PIXELS, TRUTH, MotsOptions
 from smalti.formats.report import Loss, merged
@@ -247,13 +247,7 @@ class MotsWriter(SequenceWriter[MotsOptions]):
 
     def _changed(self, item: dict[str, Any], size: tuple[int, int], sample: str, losses: list[Loss]) -> None:
         field = self.columns["objects"]
-        mask = item.get("mask")
-        if mask is not None and (mask["height"], mask["width"]) != size:
-            why = "a mask smaller than its image is read back as one of the image's size"
-            losses.append(one_loss("mask.padded", f"{field}.mask", "change", why, sample))
-        if item.get("polygons"):
-            why = "masks are pixels; polygons are filled, or given up for the object's mask"
-            losses.append(one_loss("polygon.as_mask", f"{field}.polygons", "change", why, sample))
+        painted(item, size, field, sample, losses)
         if item.get("ignored"):
             why = "what is ignored has neither class nor track"
             names = [name for name in ("category", "track_id") if item.get(name) is not None]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smalti.formats import label_images
-from smalti.formats.document_writer import one_loss
+from smalti.formats.document_writer import painted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,25 +62,13 @@ def draw(
         where = label_images.set_pixels(item, height, width)
         if where is None:
             continue
-        _changed(item, (height, width), samples[row], field, losses)
+        painted(item, (height, width), field, samples[row], losses)
         flat = np.zeros(height * width, bool)
         flat[where] = True
         rows.append(row)
         files.append(_png(flat.reshape(width, height).T))
         boxes.append(_around(where, height))
     return Drawn(rows, files, np.array(boxes, np.float64).reshape(-1, 4))
-
-
-def _changed(
-    item: dict[str, Any], size: tuple[int, int], sample: str, field: str, losses: list[Loss]
-) -> None:
-    mask = item.get("mask")
-    if mask is not None and (mask["height"], mask["width"]) != size:
-        why = "a mask smaller than its image is read back as one of the image's size"
-        losses.append(one_loss("mask.padded", f"{field}.mask", "change", why, sample))
-    if item.get("polygons"):
-        why = "masks are pixels; polygons are filled, or given up for the object's mask"
-        losses.append(one_loss("polygon.as_mask", f"{field}.polygons", "change", why, sample))
 
 
 def _png(pixels: NDArray[np.bool_]) -> bytes:

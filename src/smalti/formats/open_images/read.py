@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from smalti.errors import EmptySourceError, listed
-from smalti.formats.losses import Tally
+from smalti.formats.losses import part_read
 from smalti.formats.open_images import classes, layout
 from smalti.formats.open_images.images import Images, Sizes, pictures
 from smalti.formats.open_images.options import (
@@ -27,7 +27,6 @@ from smalti.formats.protocol import Part, PartRead, Plan, Reader
 from smalti.formats.report import Loss
 from smalti.formats.splits import KNOWN
 from smalti.schema import features
-from smalti.schema.project import project
 from smalti.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -178,14 +177,10 @@ class OpenImagesReader(Reader[OpenImagesOptions]):
         reading = PartReading(self, *part.key)
         batch = reading.batch(pixels="objects.mask" in schema.fields())
         whole = self.schema
-        tally = Tally(
-            {*whole.fields(), *whole.of_kind(features.Objects)} - {*schema.fields(), *schema.columns}
-        )
-        tally.add(PartRead(batch=batch))
-        return PartRead(
-            batch=project(batch, schema),
-            counts=tally.counts,
-            examples=tally.examples,
+        return part_read(
+            batch,
+            whole,
+            schema,
             repairs=reading.repairs,
             errors=reading.errors or (),
             objects_skipped=reading.objects_skipped,

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from smalti.errors import DataError, OptionError, at
 from smalti.formats import json_files, label_images, label_rows, xml_files
 from smalti.formats.class_table import class_losses
-from smalti.formats.document_writer import DocumentWriter, one_loss
+from smalti.formats.document_writer import DocumentWriter, one_loss, painted
 from smalti.formats.free_names import stem_of
 from smalti.formats.object_text import corners, has, member, short
 from smalti.formats.pascal_voc import masks
@@ -218,7 +218,7 @@ class VocWriter(DocumentWriter[VocOptions]):
         for place, item in enumerate(objects if self.segmented and height and width else []):
             where = label_images.set_pixels(item, height, width)
             if where is not None:
-                self._changed(item, height, width, row["id"], losses)
+                painted(item, (height, width), self.field, row["id"], losses)
                 areas.append((masks.number(place), self.numbers[codes[item["category"]]], where))
         if not areas:
             return
@@ -257,17 +257,6 @@ class VocWriter(DocumentWriter[VocOptions]):
             if item and item["height"] and item["width"]:
                 return item["height"], item["width"]
         return 0, 0
-
-    def _changed(
-        self, item: dict[str, Any], height: int, width: int, sample: str, losses: list[Loss]
-    ) -> None:
-        mask = item.get("mask")
-        if mask is not None and (mask["height"], mask["width"]) != (height, width):
-            why = "a mask smaller than its image is read back as one of the image's size"
-            losses.append(one_loss("mask.padded", f"{self.field}.mask", "change", why, sample))
-        if item.get("polygons"):
-            why = "label images are pixels; polygons are filled, or given up for the object's mask"
-            losses.append(one_loss("polygon.as_mask", f"{self.field}.polygons", "change", why, sample))
 
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
         if (table := masks.label_map(self.feature.categories)) and not self.dense:

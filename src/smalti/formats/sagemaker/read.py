@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from smalti.errors import DataError, EmptySourceError, at
-from smalti.formats.losses import Tally
+from smalti.formats.losses import part_read
 from smalti.formats.protocol import Part, PartRead, Plan, Reader
 from smalti.formats.sagemaker import references
 from smalti.formats.sagemaker.line import Line, parse
@@ -16,7 +16,6 @@ from smalti.formats.sagemaker.options import MASK, NAME, SUFFIX, SageMakerOption
 from smalti.formats.sagemaker.table import Survey, arrays
 from smalti.formats.splits import KNOWN
 from smalti.schema import features
-from smalti.schema.project import project
 from smalti.schema.schema import Schema
 from smalti.storage.location import BOM
 from smalti.storage.media import IMAGE_SUFFIXES, ImageHeader, read_headers
@@ -189,11 +188,7 @@ class SageMakerReader(Reader[SageMakerOptions]):
             found["split"] = words.dictionary_encode().cast(features.Split().arrow)
         whole = self._schema
         batch = pa.RecordBatch.from_arrays([found[name] for name in whole.columns], schema=whole.arrow)
-        tally = Tally(
-            {*whole.fields(), *whole.of_kind(features.Objects)} - {*schema.fields(), *schema.columns}
-        )
-        tally.add(PartRead(batch=batch))
-        return PartRead(batch=project(batch, schema), counts=tally.counts, examples=tally.examples)
+        return part_read(batch, whole, schema)
 
     def _images(self, entries: tuple[Entry, ...], lines: list[Line]) -> pa.Array:
         """Paths and sizes; a size that no label says is that of the image, where it is there."""

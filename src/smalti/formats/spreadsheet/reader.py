@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from smalti.formats.losses import Tally
+from smalti.formats.losses import part_read
 from smalti.formats.protocol import Part, PartRead, Plan, Reader
 from smalti.formats.report import Loss
 from smalti.formats.spreadsheet.build import dataset
@@ -14,7 +14,6 @@ from smalti.formats.spreadsheet.images import Images
 from smalti.formats.spreadsheet.native import read_native
 from smalti.formats.spreadsheet.options import SpreadsheetOptions
 from smalti.formats.spreadsheet.source import Read, Source, read, sources
-from smalti.schema.project import project
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,9 +82,7 @@ class SpreadsheetReader(Reader[SpreadsheetOptions]):
             self.plan()
         whole: Any = self._schema
         batch = self._batch.slice(part.key, PART) if self._batch is not None else None
-        tally = Tally({*whole.fields(), "objects"} - {*schema.fields(), *schema.columns})
-        tally.add(PartRead(batch=batch))
-        return PartRead(batch=project(batch, schema), counts=tally.counts, examples=tally.examples)
+        return part_read(batch, whole, schema)
 
 
 def _rows_skipped(found: Read) -> int:
