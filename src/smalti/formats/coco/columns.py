@@ -7,7 +7,6 @@ otherwise it keeps the JSON text (https://www.rfc-editor.org/rfc/rfc8259).
 from __future__ import annotations
 
 import itertools
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -17,7 +16,6 @@ import pyarrow.compute as pc
 from msgspec import UNSET, Raw
 
 from smalti.errors import SchemaError
-from smalti.formats.coco.keys import BOX
 from smalti.schema.features import Json, Value
 from smalti.schema.types import canonical
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from smalti.formats.coco.decode import Section
+    from smalti.formats.coco.sections import Section
 
 SPARSE = 64  # numbers to an id, at most, for a table of them: 8 bytes each
 IdType = Literal["int64", "string", "json"]
@@ -35,36 +33,21 @@ _INT64 = range(-(2**63), 2**63)
 
 def pull(sections: Iterable[Section], key: str) -> list[Any]:
     """The values of one key over sections, in the files' order; UNSET where it is missing."""
-    values: list[Any] = []
-    for section in sections:
-        if attribute := section.keys.get(key):
-            values += map(attrgetter(attribute), section.objects)
-        else:
-            values += itertools.repeat(UNSET, len(section.objects))
-    return values
+    return list(itertools.chain.from_iterable(section.pull(key) for section in sections))
 
 
-def _numbers(sections: Sequence[Section], key: str, kind: type) -> NDArray[Any] | None:
-    """The values of a key that every object has as that type, in one pass; null for any other key."""
-    if not all(section.has(key, kind) for section in sections):
+def _numbers(sections: Sequence[Section], key: str, kind: type[np.generic]) -> NDArray[Any] | None:
+    """The values of a key that every object has as a number of that type; null for any other key."""
+    values = [section.values.get(key) for section in sections]
+    if not all(isinstance(some, np.ndarray) and some.dtype == kind for some in values):
         return None
-    values = (map(attrgetter(section.keys[key]), section.objects) for section in sections)
-    try:
-        return np.fromiter(
-            itertools.chain.from_iterable(values),
-            np.int64 if kind is int else np.float64,
-            sum(len(section.objects) for section in sections),
-        )
-    except OverflowError:
-        return None  # beyond 64 bits
+    return values[0] if len(values) == 1 else np.concatenate([np.zeros(0, kind), *values])
 
 
 def box_values(section: Section, key: str) -> NDArray[np.float64] | None:
     """Boxes ``(n, 4)`` where every object has one of four numbers; null otherwise."""
-    if not section.has(key, BOX):
-        return None
-    boxes = itertools.chain.from_iterable(map(attrgetter(section.keys[key]), section.objects))
-    return np.fromiter(boxes, np.float64, 4 * len(section.objects)).reshape(-1, 4)
+    values = section.values.get(key)
+    return values if isinstance(values, np.ndarray) and values.ndim == 2 else None  # a matrix
 
 
 def _kinds(values: list[Any]) -> set[type]:
@@ -92,7 +75,7 @@ class Ids(NamedTuple):
 
 def id_column(sections: Sequence[Section], key: str) -> Ids:
     """The ids that sections have under a key."""
-    numbers = _numbers(sections, key, int)
+    numbers = _numbers(sections, key, np.int64)
     return ids(pull(sections, key)) if numbers is None else Ids(pa.array(numbers), "int64")
 
 
@@ -142,7 +125,7 @@ def _places(ids: pa.Array) -> tuple[int, NDArray[np.int64]] | None:
 
 def floats(sections: Sequence[Section], key: str) -> pa.Array:
     """A float64 column; null where a value is null or missing."""
-    numbers = _numbers(sections, key, float)
+    numbers = _numbers(sections, key, np.float64)
     return pa.array(_plain(pull(sections, key)), pa.float64()) if numbers is None else pa.array(numbers)
 
 
@@ -152,7 +135,7 @@ def whole(sections: Sequence[Section], key: str, low: int, high: int) -> tuple[p
     Returns:
         The column, null where a value is null, missing or at fault; and the rows that are at fault.
     """
-    numbers = _numbers(sections, key, int)
+    numbers = _numbers(sections, key, np.int64)
     if numbers is not None and (not len(numbers) or (low <= numbers.min() and numbers.max() <= high)):
         return pa.array(numbers), []
     plain = _plain(pull(sections, key))
@@ -182,7 +165,7 @@ def column(sections: Sequence[Section], key: str, source: str | None = None) -> 
     for kind, arrow in ((str, pa.string()), (int, pa.int64())):
         if all(section.types.get(key, kind) is kind for section in sections):
             try:
-                array = pa.array(_plain(pull(sections, key)), arrow)
+                array = pa.concat_arrays([_arrow(section, key, arrow) for section in sections])
             except OverflowError:
                 break  # beyond 64 bits it is text
             return Inferred(Value(type=arrow, source=source), array, nulls=False)
@@ -191,6 +174,20 @@ def column(sections: Sequence[Section], key: str, source: str | None = None) -> 
         for value in pull(sections, key)
     ]
     return infer(raws, source)
+
+
+def _arrow(section: Section, key: str, kind: pa.DataType) -> pa.Array:
+    """One section's column of texts or numbers; null where the key is missing."""
+    values = section.values.get(key)
+    if isinstance(values, pa.Array | np.ndarray):
+        return pa.array(values, kind)
+    return pa.array(_plain(section.pull(key)), kind)
+
+
+def strings(sections: Iterable[Section], key: str) -> pa.Array:
+    """A column of texts; null where one is null or missing."""
+    parts = [_arrow(section, key, pa.string()) for section in sections]
+    return pa.concat_arrays(parts) if parts else pa.nulls(0, pa.string())
 
 
 def infer(values: list[Any], source: str | None = None) -> Inferred:

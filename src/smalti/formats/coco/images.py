@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from smalti.formats.coco.decode import Section
+    from smalti.formats.coco.sections import Section
     from smalti.schema.features import AnyFeature
 
 _PIXELS_MOST = 2**31 - 1
@@ -89,10 +89,7 @@ class _Rows:
 
     by_path: dict[str | None, dict[str, int]] = field(default_factory=dict)
     sections: list[Section] = field(default_factory=list)  # each with its new images alone
-    objects: list[Any] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
-    keys: dict[type, dict[str, str]] = field(default_factory=dict)
-    urls: list[str] = field(default_factory=list)
 
 
 def samples(files: Sequence[ImageFile], reserved: Collection[str], *, skip: bool) -> Samples:
@@ -157,7 +154,7 @@ def _checked(file: ImageFile, repairs: list[Loss]) -> tuple[list[str], NDArray[n
         faults.add(row, "id", "there is none; expected the image's id")
     for key in ("width", "height"):
         for row in whole([section], key, 0, _PIXELS_MOST)[1]:
-            value = getattr(section.objects[row], section.keys[key])
+            value = section.pull(key)[row]
             faults.add(row, key, f"found {value}; expected a number of pixels")
     for key in (lvis_images.NEGATIVE, lvis_images.PARTIAL) if file.by_url else ():
         for row in lvis_images.bad_lists(section, key):
@@ -239,45 +236,38 @@ def _enter(
 ) -> None:
     """Give every good image its row; those of a path that the split has already share its row."""
     known = rows.by_path.setdefault(file.split, {})
-    start = len(rows.objects)
-    every = file.section.objects
-    file.rows = np.full(len(every), -1, np.int64)
-    if not known and len(good) == len(every):  # most files: the first of its split, without a fault
+    start, section = len(rows.places), file.section
+    file.rows = np.full(section.size, -1, np.int64)
+    if not known and len(good) == section.size:  # most files: the first of its split, without a fault
         fresh: Sequence[int] = range(len(names))
         file.rows[:] = np.arange(start, start + len(names))
-        new = every
-        rows.sections.append(file.section)
+        new = section
     else:
         fresh = [at for at, name in enumerate(names) if name not in known]
-        objects = [every[at] for at in good.tolist()]
-        new = [objects[at] for at in fresh]
-        index = [file.section.place(int(good[at])) for at in fresh]
-        rows.sections.append(replace(file.section, objects=new, index=index))
+        new = section.take(good[fresh])
     known.update(zip((names[at] for at in fresh), range(start, start + len(fresh)), strict=True))
     if len(fresh) < len(names):
         file.rows[good] = np.fromiter((known[name] for name in names), np.int64, len(names))
-        repairs += _differences(file, objects, rows)
-    elif new is not every:
+        repairs += _differences(file, np.flatnonzero((file.rows >= 0) & (file.rows < start)), rows)
+    elif new is not section:
         file.rows[good] = np.arange(start, start + len(fresh))
-    rows.objects += new
-    rows.urls.append(file.url)
+    rows.sections.append(new)
     places = [name.rpartition("/")[2] for name in names] if file.flat else names
     rows.places += [file.prefix + places[at] for at in fresh]
-    for kind in {type(item) for item in every[:1]}:
-        rows.keys[kind] = file.section.keys
 
 
-def _differences(file: ImageFile, objects: list[Any], rows: _Rows) -> list[Loss]:
-    """Keys in which the files of one split describe an image differently."""
-    seen = [(mine, int(row)) for mine, row in zip(objects, file.rows[file.rows >= 0], strict=True)]
-    pairs = [(mine, rows.objects[row]) for mine, row in seen if row < len(rows.objects)]
+def _differences(file: ImageFile, again: NDArray[np.int64], rows: _Rows) -> list[Loss]:
+    """Keys in which a file describes images, at some positions, otherwise than an earlier file of the split."""
     losses = []
-    for key, attribute in file.section.keys.items():
-        here = [_plain(getattr(mine, attribute)) for mine, _ in pairs]
-        there = [_plain(getattr(first, rows.keys[type(first)].get(key, ""), UNSET)) for _, first in pairs]
-        if here == there:
+    first = file.rows[again].tolist()
+    for key in file.section.values:
+        mine, theirs = file.section.pull(key), pull(rows.sections, key)
+        pairs = [
+            (_plain(mine[at]), _plain(theirs[row])) for at, row in zip(again.tolist(), first, strict=True)
+        ]
+        count = sum(a != b for a, b in pairs)
+        if not count:
             continue
-        count = sum(a != b for a, b in zip(here, there, strict=True))
         losses.append(
             Loss(
                 code="image.differs",
@@ -369,7 +359,7 @@ def _extras(
 ) -> list[str]:
     """Add a column for every further key; gives the keys whose null is an explicit one."""
     nulls = []
-    for key in dict.fromkeys(key for section in sections for key in section.keys):
+    for key in dict.fromkeys(key for section in sections for key in section.values):
         if key in told:
             continue
         name = f"coco_{key}" if key in columns or key in reserved else key

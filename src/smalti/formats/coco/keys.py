@@ -7,7 +7,7 @@ and is made again with that key as raw text.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -54,7 +54,9 @@ _EXPECTED = re.compile(r"\$?(?:.*)\.([^.\[\]]+)(?:\[\d+\])*", re.DOTALL)
 
 
 @dataclass(slots=True)
-class _Key:
+class Key:
+    """A key of the objects: its attribute in the struct, and the types that its values may have."""
+
     attribute: str
     ladder: tuple[Any, ...]
     required: bool
@@ -70,26 +72,31 @@ class Spec:
 
     def __init__(self, known: dict[str, tuple[Any, ...]], start: tuple[str, ...]) -> None:
         self.known = known
-        self.keys: dict[str, _Key] = {}
+        self.keys: dict[str, Key] = {}
         for name in start:
             self.add(name, required=True)
 
     def add(self, name: str, required: bool) -> None:
         """Take a key into the struct."""
-        self.keys[name] = _Key(f"k{len(self.keys)}", self.known.get(name, (Raw,)), required)
+        self.keys[name] = Key(f"k{len(self.keys)}", self.known.get(name, (Raw,)), required)
         if not required:
             self.optional(self.keys[name])
 
     @staticmethod
-    def optional(key: _Key) -> None:
+    def optional(key: Key) -> None:
         """Let objects lack a key. Boxes go as raw values then: columns of them know what is missing."""
         key.required = False
         if key.type is BOX:
             key.step += 1
 
+    def fields(self) -> list[tuple[str, Key]]:
+        """The keys in the order of the struct's fields, as they are known now."""
+        keys = sorted(self.keys.items(), key=lambda item: not item[1].required)
+        return [(name, replace(key)) for name, key in keys]
+
     def struct(self) -> type[msgspec.Struct]:
         """The struct for the keys as they are known now."""
-        keys = sorted(self.keys.items(), key=lambda item: not item[1].required)
+        keys = self.fields()
         return msgspec.defstruct(
             "Object",
             [
@@ -121,3 +128,21 @@ class Spec:
             return False
         key.step += 1
         return True
+
+
+def file_struct(specs: dict[str, Spec], top: Spec, *, item: Any = None) -> type[msgspec.Struct]:
+    """The struct of a whole file.
+
+    Args:
+        specs: The keys of ``images`` and ``annotations``.
+        top: The keys beside them.
+        item: The type of an image or annotation; null: the struct of its keys.
+    """
+    return msgspec.defstruct(
+        "File",
+        [(name, list[item or spec.struct()] | None | UnsetType, UNSET) for name, spec in specs.items()]  # type: ignore[misc]  # made here
+        + [(key.attribute, Raw | UnsetType, UNSET) for key in top.keys.values()],
+        rename={key.attribute: name for name, key in top.keys.items()},
+        forbid_unknown_fields=True,
+        gc=False,
+    )

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from smalti.formats.coco.decode import Section
     from smalti.formats.coco.images import ImageFile
+    from smalti.formats.coco.sections import Section
     from smalti.formats.coco.texts import Texts
     from smalti.schema import features
     from smalti.schema.categories import Categories
@@ -72,7 +72,7 @@ class LabelFile:
         self.rows = np.where(found >= 0, known[found] if len(known) else -1, -1)
         self.bad = self.rows < 0
         self._complain("image_id", np.flatnonzero(found < 0), wanted, self.images.ids, "image")
-        if "category_id" in section.keys and self.category_ids is not None:
+        if "category_id" in section.values and self.category_ids is not None:
             given = id_column([section], "category_id")
             self.codes = lookup(given, self.category_ids)
             there = given.array.is_valid().to_numpy(zero_copy_only=False)
@@ -80,12 +80,12 @@ class LabelFile:
             self._complain("category_id", unknown, given, self.category_ids, "category")
             self.bad[unknown] = True
         else:
-            self.codes = np.full(len(section.objects), -1, np.int64)
+            self.codes = np.full(section.size, -1, np.int64)
 
     @property
     def ids(self) -> Ids | None:
         """The annotations' ids, for joining files of one split."""
-        return id_column([self.section], "id") if self.section and "id" in self.section.keys else None
+        return id_column([self.section], "id") if self.section and "id" in self.section.values else None
 
     def _complain(self, key: str, at: NDArray[np.int64], given: Ids, known: Ids, what: str) -> None:
         there = listed(known.array.to_pylist()) if len(at) else ""
@@ -104,7 +104,7 @@ class LabelFile:
 
 def is_captions(section: Section) -> bool:
     """Whether annotations are sentences."""
-    keys = set(section.keys) - section.optional
+    keys = set(section.values) - section.optional
     return "caption" in keys and not keys & {"bbox", "segmentation", "keypoints"}
 
 
@@ -120,7 +120,6 @@ class Labels:
             objects that were left out included.
         columns: Arrow arrays by member.
         texts: Raw values by source key: ``segmentation``, ``keypoints``.
-        firsts: uint8 by the same keys: the first byte of each.
         files: The files; `file` is int16, each object's.
         index: int64: each object's position in its file's array.
         nulls: Source keys whose null stands for an explicit null.
@@ -134,7 +133,6 @@ class Labels:
     order: NDArray[np.int64]
     columns: dict[str, pa.Array]
     texts: dict[str, Texts]
-    firsts: dict[str, NDArray[np.uint8]]
     files: list[LabelFile]
     file: NDArray[np.int16]
     index: NDArray[np.int64]
@@ -163,10 +161,10 @@ def labels(
     captions = files[0].is_captions
     held = [(file, table, file.section) for file, table in zip(files, codes, strict=True) if file.section]
     sections = [section for _, _, section in held]
-    sizes = [len(section.objects) for section in sections]
+    sizes = [section.size for section in sections]
     rows = _joined([file.rows for file, _, _ in held], np.int64)
     found = members(sections, captions=captions)
-    if not captions and any("category_id" in section.keys for section in sections):
+    if not captions and any("category_id" in section.values for section in sections):
         places = _joined([table[file.codes] for file, table, _ in held], np.int64)
         found.columns["category"] = pa.array(places.astype(np.int32), mask=places < 0)
         found.names["category_id"] = "category"
@@ -185,10 +183,9 @@ def labels(
         order=order,
         columns=found.columns,
         texts=found.texts,
-        firsts=found.firsts,
         files=[file for file, _, _ in held],
         file=np.repeat(np.arange(len(held), dtype=np.int16), sizes),
-        index=_joined([_index(section) for section in sections], np.int64),
+        index=_joined([section.places() for section in sections], np.int64),
         nulls=found.nulls,
         repairs=found.repairs,
     )
@@ -208,10 +205,6 @@ def _note_faults(found: Members, files: list[LabelFile], sizes: list[int]) -> No
 
 def _joined(arrays: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
     return np.concatenate(arrays) if arrays else np.zeros(0, kind)
-
-
-def _index(section: Section) -> NDArray[np.int64]:
-    return np.arange(len(section.objects)) if section.index is None else np.array(section.index, np.int64)
 
 
 def same_objects(first: LabelFile, second: LabelFile) -> bool:
@@ -239,7 +232,7 @@ def _join_by_id(
     found: Members, held: list[tuple[LabelFile, Section]], rows: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Give the first file of a split what later ones know of its objects; gives the rows that merged."""
-    starts = np.cumsum([0, *(len(section.objects) for _, section in held)])
+    starts = np.cumsum([0, *(section.size for _, section in held)])
     merged = np.zeros(len(rows), np.bool_)
     bases: dict[str | None, int] = {}
     for number, (file, section) in enumerate(held):
@@ -251,8 +244,8 @@ def _join_by_id(
         there = np.flatnonzero(at >= 0)
         here, there = at[there] + starts[base], there + starts[number]
         merged[there] = True
-        for key in section.keys:
-            if key in first_section.keys:
+        for key in section.values:
+            if key in first_section.values:
                 _compare(found, key, here, there)
             else:
                 _move(found, found.names[key], here, there)
@@ -263,7 +256,7 @@ def _move(found: Members, name: str, here: NDArray[np.int64], there: NDArray[np.
     """Copy a member's values from some rows to others."""
     if name in found.texts:
         texts = found.texts[name]
-        for values in (texts.file, texts.start, texts.length, found.firsts[name]):
+        for values in (texts.file, texts.start, texts.length, texts.first):
             values[here] = values[there]
         return
     take = np.arange(len(found.columns[name]))

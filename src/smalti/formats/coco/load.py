@@ -104,12 +104,12 @@ def _loaded(
     if not skip:
         for fault in (fault for field in fields.values() for file in field.files for fault in file.faults):
             raise fault
-    for file in (*ground, *results):
-        _let_go(file)
+    for file in results:
+        forget(file.decoded)
     loaded = _finished(rows, fields, ground, place)
     loaded.errors[:0] = lost
     for file in ground:
-        _let_go(file)
+        forget(file.decoded)
     return loaded
 
 
@@ -121,8 +121,6 @@ def _all_decoded(
     for source in found:
         try:
             files.append(_decoded(root, source, seen, skip=skip))
-            if len(found) > 1:  # the pages of one file may stay until its columns are made
-                forget(files[-1].decoded)
         except DataError as error:
             if not skip:
                 raise
@@ -130,14 +128,6 @@ def _all_decoded(
     if not any(not file.decoded.is_results for file in files) and errors:
         raise errors[0]
     return files, errors
-
-
-def _let_go(file: File) -> None:
-    """Drop the objects: the columns have what they held, and places in the file the rest."""
-    for section in (file.decoded.images, file.decoded.annotations):
-        if section is not None:
-            section.objects = []
-    forget(file.decoded)
 
 
 def _decoded(root: Location, source: Source, seen: list[Decoded], *, skip: bool) -> File:
@@ -150,7 +140,7 @@ def _decoded(root: Location, source: Source, seen: list[Decoded], *, skip: bool)
             f"{place.url}: looked for the key 'images' at the top of the file, and found {keys};"
             " expected images, annotations and categories"
         )
-    if decoded.annotations is not None and "segments_info" in decoded.annotations.keys:
+    if decoded.annotations is not None and "segments_info" in decoded.annotations.values:
         raise DataError(
             "this is COCO panoptic, whose annotations are label images; expected boxes, polygons or captions",
             file=place.url,

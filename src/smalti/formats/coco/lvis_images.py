@@ -16,7 +16,7 @@ from msgspec import UNSET, Raw
 from smalti.formats.coco.columns import pull
 
 if TYPE_CHECKING:
-    from smalti.formats.coco.decode import Section
+    from smalti.formats.coco.sections import Section
 
 NEGATIVE, PARTIAL = "neg_category_ids", "not_exhaustive_category_ids"
 BASE = "http://images.cocodataset.org/"
@@ -41,7 +41,7 @@ def tail(url: str) -> str | None:
 def paths(section: Section, split: str | None) -> tuple[list[Any], frozenset[str]]:
     """The paths of a file's images, UNSET where nothing tells one; and the keys that only repeat them."""
     names, links = pull([section], "file_name"), pull([section], "coco_url")
-    if "coco_url" not in section.keys:
+    if "coco_url" not in section.values:
         return names, frozenset({"file_name"})
     found: list[Any] = []
     others = own = 0  # file names that are not the path; URLs that say more than it

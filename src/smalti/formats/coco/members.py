@@ -9,25 +9,36 @@ import numpy as np
 import pyarrow as pa
 from msgspec import UNSET, Raw
 
-from smalti.formats.coco.columns import Ids, IdType, box_values, column, floats, id_column, pull, whole
+from smalti.formats.coco.columns import (
+    Ids,
+    IdType,
+    box_values,
+    column,
+    floats,
+    id_column,
+    pull,
+    strings,
+    whole,
+)
+from smalti.formats.coco.sections import NOTHING
 from smalti.formats.coco.shapes import OBJECT, Shapes, boxes
-from smalti.formats.coco.texts import NOTHING, Texts, texts_of
+from smalti.formats.coco.texts import Texts, texts_of
 from smalti.formats.report import Loss
 from smalti.schema import features
 from smalti.schema.types import BBOX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from smalti.formats.coco.decode import Section
+    from smalti.formats.coco.sections import Section
     from smalti.schema.categories import Categories
     from smalti.schema.features import Json, Value
 
 RAW_MEMBERS = ("segmentation", "keypoints")
 # Members of a field without any object, so that it has columns at all.
-CHUNK = 65_536  # raw values looked at before the file's pages are given back
+CHUNK = 65_536  # raw values read before the file's pages are given back
 _USUAL = ("id", "category", "bbox", "area", "iscrowd")
 
 
@@ -39,7 +50,6 @@ class Members:
         columns: Arrow arrays by member or attribute; ``category`` holds positions in the table.
         attributes: The features of the attributes.
         texts: Raw values by source key: ``segmentation``, ``keypoints``.
-        firsts: uint8 by the same keys: the first byte of each, that of null where the key is missing.
         faults: Objects whose box or flag is at fault: the place in the object, and the complaint.
         names: The member of each source key.
         nulls: Source keys whose null stands for an explicit null.
@@ -50,7 +60,6 @@ class Members:
     columns: dict[str, pa.Array] = field(default_factory=dict)
     attributes: dict[str, Value | Json] = field(default_factory=dict)
     texts: dict[str, Texts] = field(default_factory=dict)
-    firsts: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     nulls: list[str] = field(default_factory=list)
     id_type: IdType = "int64"
@@ -65,7 +74,7 @@ class Members:
         if "keypoints" in self.texts:
             found.add("keypoints")
         if "segmentation" in self.texts:
-            firsts = self.firsts["segmentation"]
+            firsts = self.texts["segmentation"].first
             found |= {"polygons"} if (firsts != OBJECT).any() or not len(firsts) else set()
             found |= {"mask"} if (firsts == OBJECT).any() else set()
         return features.Objects(
@@ -84,7 +93,7 @@ def members(sections: Sequence[Section], *, captions: bool) -> Members:
         captions: They are sentences: everything but ``id`` and ``caption`` is an attribute.
     """
     found = Members()
-    for key in dict.fromkeys(key for section in sections for key in section.keys):
+    for key in dict.fromkeys(key for section in sections for key in section.values):
         if key == "image_id" or (key == "category_id" and not captions):
             continue
         if key == "bbox" and not captions:
@@ -94,10 +103,7 @@ def members(sections: Sequence[Section], *, captions: bool) -> Members:
         elif key == "id":
             _take_ids(found, sections)
         elif key == "caption" and captions:
-            found.columns[key] = pa.array(
-                [None if text is UNSET else text for text in pull(sections, key)], pa.string()
-            )
-            found.names[key] = key
+            found.columns[key], found.names[key] = strings(sections, key), key
         elif captions or any(section.types.get(key) is Raw for section in sections) or key == "caption":
             _take_extra(found, key, sections, captions=captions)
         else:
@@ -114,12 +120,13 @@ def _take_boxes(found: Members, sections: Sequence[Section]) -> None:
             done += len(values)
             continue
         texts = texts_of([section], "bbox")
-        for rows, firsts in _looked_at(texts, [section]):
-            read, some = Shapes(), texts.take(rows)
-            made.append(boxes(read, some, firsts))
-            found.faults |= {done + int(rows[row]): fault for row, fault in read.faults.items()}
-            missing += int(np.count_nonzero(some.start < 0))
-            null += int(np.count_nonzero((firsts == NOTHING) & (some.start >= 0)))
+        for start in range(0, len(texts), CHUNK):
+            read = Shapes()
+            made.append(boxes(read, texts.take(np.arange(start, min(start + CHUNK, len(texts))))))
+            found.faults |= {done + start + row: fault for row, fault in read.faults.items()}
+            section.forget()
+        missing += int(np.count_nonzero(texts.start < 0))
+        null += _nulls(texts)
         done += len(texts)
     if null:
         _note_nulls(found, "bbox", null, mixed=missing > 0)
@@ -129,25 +136,14 @@ def _take_boxes(found: Members, sections: Sequence[Section]) -> None:
 
 def _take_texts(found: Members, key: str, sections: Sequence[Section]) -> None:
     texts = texts_of(sections, key)
-    firsts = np.zeros(len(texts), np.uint8)
-    for rows, some in _looked_at(texts, sections):
-        firsts[rows] = some
-    missing = texts.start < 0
-    if null := int(np.count_nonzero((firsts == NOTHING) & ~missing)):
-        _note_nulls(found, key, null, mixed=bool(missing.any()))
-    found.names[key], found.texts[key], found.firsts[key] = key, texts, firsts
+    if null := _nulls(texts):
+        _note_nulls(found, key, null, mixed=bool((texts.start < 0).any()))
+    found.names[key], found.texts[key] = key, texts
 
 
-def _looked_at(
-    texts: Texts, sections: Sequence[Section]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """The first bytes of raw values, some rows at a time; the pages of files that gave theirs back go again."""
-    for start in range(0, len(texts), CHUNK):
-        rows = np.arange(start, min(start + CHUNK, len(texts)))
-        yield rows, texts.take(rows).firsts()
-        for section in sections:
-            if not section.resident:
-                section.forget()
+def _nulls(texts: Texts) -> int:
+    """How many values are an explicit null."""
+    return int(np.count_nonzero((texts.first == NOTHING) & (texts.start >= 0)))
 
 
 def _note_nulls(found: Members, key: str, count: int, *, mixed: bool) -> None:
@@ -173,9 +169,9 @@ def _take_ids(found: Members, sections: Sequence[Section]) -> None:
         return
     values = given.array.fill_null(0).to_numpy(zero_copy_only=False).copy()
     valid = given.array.is_valid().to_numpy(zero_copy_only=False)
-    stops = np.cumsum([len(section.objects) for section in sections])
+    stops = np.cumsum([section.size for section in sections])
     renewed = sum(
-        _renew(values[stop - len(section.objects) : stop], valid[stop - len(section.objects) : stop])
+        _renew(values[stop - section.size : stop], valid[stop - section.size : stop])
         for section, stop in zip(sections, stops.tolist(), strict=True)
     )
     found.columns["id"] = pa.array(values, mask=~valid)

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from smalti.errors import DataError
 from smalti.formats.coco.load import Loaded, load
 from smalti.formats.coco.options import CocoOptions
+from smalti.formats.coco.sections import NOTHING
 from smalti.formats.coco.shapes import OBJECT, Shapes, shapes
-from smalti.formats.coco.texts import NOTHING
 from smalti.formats.protocol import Part, PartRead, Plan, Reader
 from smalti.schema import features
 
@@ -134,9 +134,9 @@ class _PartField:
             return np.asarray(
                 column.is_valid().take(pa.array(self.rows)).to_numpy(zero_copy_only=False), np.bool_
             )
-        if _SOURCES.get(member) not in self.labels.firsts:
+        if _SOURCES.get(member) not in self.labels.texts:
             return np.zeros(self.size, np.bool_)
-        firsts = self.labels.firsts[_SOURCES[member]][self.rows]
+        firsts = self.labels.texts[_SOURCES[member]].first[self.rows]
         if member == "mask":
             return firsts == OBJECT
         if member == "polygons":
@@ -191,8 +191,7 @@ class _PartField:
         wanted = [name for name in names if name in _SOURCES and name not in labels.columns]
         keys = {_SOURCES[name] for name in wanted if _SOURCES[name] in labels.texts}
         texts = {key: labels.texts[key].take(self.rows) for key in keys}
-        firsts = {key: labels.firsts[key][self.rows] for key in keys}
-        return shapes(texts, firsts, [name for name in wanted if _SOURCES[name] in keys])
+        return shapes(texts, [name for name in wanted if _SOURCES[name] in keys])
 
     def _child(self, name: str, wanted: Any, found: Shapes) -> pa.Array:
         if name in found.arrays:

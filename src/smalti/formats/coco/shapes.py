@@ -18,7 +18,7 @@ from msgspec import Raw
 
 from smalti.errors import DataError
 from smalti.formats.coco.numeric import Numbers, complaint, misfits, numbers_of, shown
-from smalti.formats.coco.texts import NOTHING, Texts
+from smalti.formats.coco.sections import NOTHING
 from smalti.formats.report import Loss
 from smalti.geometry import rle
 from smalti.schema.types import BBOX, KEYPOINTS, MASK, POLYGONS
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from smalti.formats.coco.labels import Labels
+    from smalti.formats.coco.texts import Texts
 
 LIST, OBJECT = b"[{"
 _PIXELS_MOST = 2**31 - 1
@@ -73,25 +74,24 @@ class Shapes:
         ]
 
 
-def shapes(texts: dict[str, Texts], firsts: dict[str, NDArray[np.uint8]], wanted: Sequence[str]) -> Shapes:
+def shapes(texts: dict[str, Texts], wanted: Sequence[str]) -> Shapes:
     """Read the raw texts of one part.
 
     Args:
         texts: Raw values by source key: ``segmentation``, ``keypoints``; those that are wanted.
-        firsts: The first byte of each.
         wanted: The members to read.
     """
     found = Shapes()
     if "polygons" in wanted:
-        _polygons(found, texts["segmentation"], firsts["segmentation"])
+        _polygons(found, texts["segmentation"])
     if "mask" in wanted:
-        _masks(found, texts["segmentation"], firsts["segmentation"])
+        _masks(found, texts["segmentation"])
     if {"polygons", "mask"} & set(wanted):
-        for row in np.flatnonzero(~np.isin(firsts["segmentation"], [LIST, OBJECT, NOTHING])).tolist():
+        for row in np.flatnonzero(~np.isin(texts["segmentation"].first, [LIST, OBJECT, NOTHING])).tolist():
             text = texts["segmentation"].one(row)
             found.faults[row] = (".segmentation", f"found {shown(text)}; expected polygons or run lengths")
     if "keypoints" in wanted:
-        _keypoints(found, texts["keypoints"], firsts["keypoints"])
+        _keypoints(found, texts["keypoints"])
     return found
 
 
@@ -136,9 +136,9 @@ def _unfit(key: str, text: bytes, expected: str) -> tuple[str, str]:
     return f".{key}", f"found {shown(text)}; expected {expected}"
 
 
-def boxes(found: Shapes, texts: Texts, firsts: NDArray[np.uint8]) -> pa.StructArray:
+def boxes(found: Shapes, texts: Texts) -> pa.StructArray:
     """Read boxes; null where there is none. Arguments as for `shapes`."""
-    at = np.flatnonzero(firsts != NOTHING)
+    at = np.flatnonzero(texts.first != NOTHING)
     read, at = _lists(
         found, "bbox", texts, at, lambda n: n.flat & (_lengths(n) == 4), "four numbers: x, y, w, h"
     )
@@ -170,8 +170,8 @@ def _spread(at: NDArray[np.int64], sizes: NDArray[np.int64], count: int) -> tupl
     return pa.array(offsets), pa.array(missing) if missing.any() else None
 
 
-def _polygons(found: Shapes, texts: Texts, firsts: NDArray[np.uint8]) -> None:
-    at = np.flatnonzero(firsts == LIST)
+def _polygons(found: Shapes, texts: Texts) -> None:
+    at = np.flatnonzero(texts.first == LIST)
     read, at = _lists(found, "segmentation", texts, at, _even, "pairs of x and y")
     found.flat = at[read.flat].tolist()
     ring_offsets = pa.array(np.concatenate([[0], np.cumsum(read.rings)]).astype(np.int32))
@@ -186,8 +186,8 @@ def _even(read: Numbers) -> NDArray[np.bool_]:
     return odd[ends[1:]] == odd[ends[:-1]]
 
 
-def _keypoints(found: Shapes, texts: Texts, firsts: NDArray[np.uint8]) -> None:
-    at = np.flatnonzero(firsts != NOTHING)
+def _keypoints(found: Shapes, texts: Texts) -> None:
+    at = np.flatnonzero(texts.first != NOTHING)
     read, at = _lists(
         found, "keypoints", texts, at, _triples, "x, y and a visibility of 0, 1 or 2 for each point"
     )
@@ -215,8 +215,8 @@ def _triples(read: Numbers) -> NDArray[np.bool_]:
     return fits
 
 
-def _masks(found: Shapes, texts: Texts, firsts: NDArray[np.uint8]) -> None:
-    at = np.flatnonzero(firsts == OBJECT)
+def _masks(found: Shapes, texts: Texts) -> None:
+    at = np.flatnonzero(texts.first == OBJECT)
     masks, at = _decoded_masks(found, texts, at)
     counts = _compressed(found, masks, at)
     size = np.zeros((len(texts), 2), np.int32)
@@ -312,7 +312,7 @@ def uncompressed(field_: Labels) -> str | list[int] | None:
     texts = field_.texts.get("segmentation")
     if texts is None:
         return None
-    rows = np.flatnonzero(field_.firsts["segmentation"] == OBJECT)
+    rows = np.flatnonzero(texts.first == OBJECT)
     if not len(rows):
         return None
     try:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-from msgspec import UNSET
+
+from smalti.formats.coco.sections import NOTHING, Places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
-    from smalti.formats.coco.decode import Section
-
-NOTHING = ord("n")  # what a null begins with
+    from smalti.formats.coco.sections import Section
 
 
 @dataclass(slots=True)
@@ -29,27 +27,21 @@ class Texts:
         file: int16 ``(n,)``, the buffer of each.
         start: int64 ``(n,)``, its first byte; -1 where the key is missing.
         length: int64 ``(n,)``, bytes.
+        first: uint8 ``(n,)``, the first byte itself; that of null where the key is missing.
     """
 
     buffers: list[pa.Buffer]
     file: NDArray[np.int16]
     start: NDArray[np.int64]
     length: NDArray[np.int64]
+    first: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.start)
 
-    def firsts(self) -> NDArray[np.uint8]:
-        """The first byte of each, that of a null where the key is missing: uint8 ``(n,)``."""
-        found = np.full(len(self), NOTHING, np.uint8)
-        for number, buffer in enumerate(self.buffers):
-            rows = np.flatnonzero((self.file == number) & (self.start >= 0))
-            found[rows] = np.frombuffer(buffer, np.uint8)[self.start[rows]]
-        return found
-
     def take(self, rows: NDArray[np.int64]) -> Texts:
         """Those of some rows."""
-        return Texts(self.buffers, self.file[rows], self.start[rows], self.length[rows])
+        return Texts(self.buffers, self.file[rows], self.start[rows], self.length[rows], self.first[rows])
 
     def joined(self) -> bytes:
         """All of them, none of which may be missing, with a comma behind each."""
@@ -69,29 +61,14 @@ class Texts:
         return [self.one(row) for row in range(len(self))]
 
 
-def texts_of(sections: Iterable[Section], key: str) -> Texts:
+def texts_of(sections: Sequence[Section], key: str) -> Texts:
     """The places of a key's raw values over sections, in the files' order."""
-    buffers, files, starts, lengths = [], [], [], []
-    for number, section in enumerate(sections):
-        count = len(section.objects)
-        start, length = np.full(count, -1, np.int64), np.zeros(count, np.int64)
-        if attribute := section.keys.get(key):
-            values: list[Any] = list(map(attrgetter(attribute), section.objects))
-            there = np.arange(count)
-            if key in section.optional:
-                there = np.fromiter((v is not UNSET for v in values), np.bool_, count).nonzero()[0]
-                values = [value for value in values if value is not UNSET]
-            # Raw values are views into the file, and their addresses tell where.
-            addresses = map(attrgetter("address"), map(pa.py_buffer, values))
-            start[there] = np.fromiter(addresses, np.int64, len(values)) - section.buffer.address
-            length[there] = np.fromiter(map(len, values), np.int64, len(values))
-        buffers.append(section.buffer)
-        files.append(np.full(count, number, np.int16))
-        starts.append(start)
-        lengths.append(length)
-    return Texts(
-        buffers,
-        np.concatenate([np.zeros(0, np.int16), *files]),
-        np.concatenate([np.zeros(0, np.int64), *starts]),
-        np.concatenate([np.zeros(0, np.int64), *lengths]),
-    )
+    places = [section.values.get(key) or _missing(section.size) for section in sections]
+    sizes = [section.size for section in sections]
+    start, length, first = map(np.concatenate, zip(*[_missing(0), *places], strict=True))
+    file = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
+    return Texts([section.buffer for section in sections], file, start, length, first)
+
+
+def _missing(count: int) -> Places:
+    return Places(np.full(count, -1, np.int64), np.zeros(count, np.int64), np.full(count, NOTHING, np.uint8))

@@ -177,7 +177,7 @@ def _file(root: Location, source: Source, seen: list[Decoded], *, skip: bool) ->
             f"{place.url}: looked for the key 'images' at the top of the file, and found {keys}"
         )
     section = decoded.annotations
-    if section is not None and section.objects and "segments_info" not in section.keys:
+    if section is not None and section.size and "segments_info" not in section.values:
         raise DataError(
             "the annotations have no segments_info; expected COCO panoptic",
             file=place.url,
@@ -207,12 +207,12 @@ def _take(
     section = file.decoded.annotations
     if section is None:
         return []
-    first, count = len(notes.raws), len(section.objects)
+    first, count = len(notes.raws), section.size
     notes.raws += [raw if isinstance(raw, Raw) else Raw(b"null") for raw in pull([section], "segments_info")]
     names = [_text(value) for value in pull([section], "file_name")]
     notes.names += [name or "" for name in names]
     notes.file += [number] * count
-    notes.index += [section.place(row) for row in range(count)]
+    notes.index += section.places().tolist()
     wanted = id_column([section], "image_id")
     found = lookup(wanted, image.ids)
     errors = [*section.faults]
@@ -253,7 +253,7 @@ def _text(value: Any) -> str | None:
 def _take_more(notes: Notes, files: Sequence[File], rows: Samples) -> None:
     """The further keys of annotations as columns."""
     sections = [file.decoded.annotations for file in files if file.decoded.annotations is not None]
-    for key in dict.fromkeys(key for section in sections for key in section.keys if key not in OWN):
+    for key in dict.fromkeys(key for section in sections for key in section.values if key not in OWN):
         if all(value is UNSET for value in pull(sections, key)):
             continue
         name = f"{COLUMN}_{key}"

@@ -16,9 +16,9 @@ from msgspec import UNSET, Raw
 
 from smalti.errors import DataError, listed
 from smalti.formats.coco.columns import Ids, box_values, floats, id_column, lookup, pull, whole
-from smalti.formats.coco.decode import Section
 from smalti.formats.coco.keys import BOX, Spec
 from smalti.formats.coco.panoptic.pixels import HIGHEST, VOID
+from smalti.formats.coco.sections import Gathering, Section
 from smalti.schema import features
 from smalti.schema.types import BBOX
 
@@ -92,13 +92,9 @@ class Lists:
 
     def section(self, objects: list[Any]) -> Section:
         """Decoded segments as the columns of COCO's files take them."""
-        keys = self.spec.keys
-        return Section(
-            objects,
-            {name: key.attribute for name, key in keys.items()},
-            frozenset(name for name, key in keys.items() if not key.required),
-            {name: key.type for name, key in keys.items()},
-        )
+        gathered = Gathering(self.spec)
+        gathered.add(objects, None)
+        return gathered.section()
 
 
 def segments(lists: Lists, raws: Sequence[Raw], classes: Ids) -> Segments:
