@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from smalti.errors import DataError
 from smalti.storage.location import BOM
 
 if TYPE_CHECKING:
@@ -66,24 +67,27 @@ class Body:
                 self.mapped.madvise(mapping.MADV_DONTNEED, first, last - first)
 
     def piece(self, first: int, cut: re.Match[bytes] | None, copy: bytearray | None = None) -> Piece:
-        """Read a piece: from the file, since its mapping would come page by page.
+        """Take a piece.
 
         Args:
-            first: Where the piece begins.
+            first: Where it begins.
             cut: Its end; null: the widest.
-            copy: Takes the text if there is room.
+            copy: Takes the text if there is room. It is read from the file, since the mapping would come page by
+                page; nobody else may read the file meanwhile. Null: from the mapping.
         """
         last, end = (cut.start() + 1, b"]") if cut else (min(first + WIDEST, len(self.view)), b"")
         size = last - first + 1
+        from_file = self.file if copy is not None else None
         if copy is None or len(copy) < size + len(end):
             copy = bytearray(size + len(end))
         text = memoryview(copy)[: size + len(end)]
         text[:1], text[size:] = b"[", end
-        if self.file is None:
+        if from_file is None:
             text[1:size] = self.view[first:last]
         else:
-            self.file.seek(self.start + first)
-            self.file.readinto(text[1:size])
+            from_file.seek(self.start + first)
+            if from_file.readinto(text[1:size]) != size - 1:
+                raise DataError("the file became shorter while it was read", hint="read it again")
         return Piece(first, cut, text)
 
     def pieces(self, first: int, border: re.Pattern[bytes]) -> Generator[Piece]:
