@@ -46,6 +46,11 @@ class Places(NamedTuple):
     length: NDArray[np.int64]
     first: NDArray[np.uint8]
 
+    @classmethod
+    def nothing(cls, count: int) -> Places:
+        """Those of a key that is missing everywhere."""
+        return cls(np.full(count, -1, np.int64), np.zeros(count, np.int64), np.full(count, NOTHING, np.uint8))
+
 
 @dataclass(slots=True)
 class Section:
@@ -169,20 +174,21 @@ def _column(key: Key, values: Sequence[Any], text: pa.Buffer | None, offset: int
 
 
 def _places(key: Key, values: Sequence[Any], text: pa.Buffer, offset: int) -> Places:
-    count = len(values)
-    start, length = np.full(count, -1, np.int64), np.zeros(count, np.int64)
-    first = np.full(count, NOTHING, np.uint8)
-    there: Any = slice(None)
     if not key.required:
-        there = np.fromiter((value is not UNSET for value in values), np.bool_, count)
-        values = [value for value in values if value is not UNSET]
-    # Raw values are views into the text, and their addresses tell where.
+        there = np.fromiter((value is not UNSET for value in values), np.bool_, len(values))
+        some = _spans(tuple(value for value in values if value is not UNSET), text, offset)
+        found = Places.nothing(len(values))
+        found.start[there], found.length[there], found.first[there] = some
+        return found
+    return _spans(values, text, offset)
+
+
+def _spans(values: Sequence[Raw], text: pa.Buffer, offset: int) -> Places:
+    """Raw values are views into the text, and their addresses tell where."""
     addresses = map(attrgetter("address"), map(pa.py_buffer, values))
     at = np.fromiter(addresses, np.int64, len(values)) - text.address
-    start[there] = at + offset
-    length[there] = np.fromiter(map(len, values), np.int64, len(values))
-    first[there] = np.frombuffer(text, np.uint8)[at]
-    return Places(start, length, first)
+    length = np.fromiter(map(len, values), np.int64, len(values))
+    return Places(at + offset, length, np.frombuffer(text, np.uint8)[at])
 
 
 def _joined(made: list[Any]) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from smalti.formats.coco.sections import NOTHING, Places
+from smalti.formats.coco.sections import Places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,12 +63,8 @@ class Texts:
 
 def texts_of(sections: Sequence[Section], key: str) -> Texts:
     """The places of a key's raw values over sections, in the files' order."""
-    places = [section.values.get(key) or _missing(section.size) for section in sections]
+    places = [section.values.get(key) or Places.nothing(section.size) for section in sections]
     sizes = [section.size for section in sections]
-    start, length, first = map(np.concatenate, zip(*[_missing(0), *places], strict=True))
+    start, length, first = map(np.concatenate, zip(*[Places.nothing(0), *places], strict=True))
     file = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
     return Texts([section.buffer for section in sections], file, start, length, first)
-
-
-def _missing(count: int) -> Places:
-    return Places(np.full(count, -1, np.int64), np.zeros(count, np.int64), np.full(count, NOTHING, np.uint8))
