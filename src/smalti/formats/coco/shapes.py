@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from smalti.formats.coco.texts import Texts
 
 LIST, OBJECT = b"[{"
+LOOKED = 1024  # masks whose form is looked at before the file's pages are given back
 _PIXELS_MOST = 2**31 - 1
 _VISIBILITY = 127  # the largest value of an int8
 
@@ -315,11 +316,17 @@ def uncompressed(field_: Labels) -> str | list[int] | None:
     rows = np.flatnonzero(texts.first == OBJECT)
     if not len(rows):
         return None
+    found: list[bool] = []
     try:
-        forms = msgspec.json.decode(_array(texts.take(rows)), type=list[_Form])
+        for some in np.split(rows, range(LOOKED, len(rows), LOOKED)):
+            forms = msgspec.json.decode(_array(texts.take(some)), type=list[_Form])
+            found += [bytes(form.counts).startswith(b"[") for form in forms]
+            for file in field_.files:
+                if file.section is not None:
+                    file.section.forget()
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None  # a mask is at fault, which reading its part will say
-    plain = np.fromiter((bytes(form.counts).startswith(b"[") for form in forms), np.bool_, len(forms))
+    plain = np.array(found)
     if not plain.any():
         return None
     if plain.all():
