@@ -16,25 +16,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import msgspec
 from pydantic import Field
 
-from smalti.errors import DataError, EmptySourceError, at
+from smalti.errors import DataError
 from smalti.formats import json_files
 from smalti.formats.document_writer import CLASSES, DocumentWriter, class_list, listed_classes
-from smalti.formats.documents import Document, DocumentReader, Found, Parsed
+from smalti.formats.documents import Document, Found, Parsed, used_splits
+from smalti.formats.entries import EntryReader
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
-from smalti.formats.splits import KNOWN
 from smalti.schema import features
 from smalti.schema.categories import Categories
-from smalti.storage.media import IMAGE_SUFFIXES, ImageHeader, read_headers
-from smalti.storage.paths import safe_path
+from smalti.storage.media import ImageHeader, read_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from smalti.formats.probe import Probe
     from smalti.formats.protocol import PartResult
     from smalti.formats.report import Loss
     from smalti.storage.folder import Target
-    from smalti.storage.location import Location
 
 NAME = "_annotations.createml.json"  # Roboflow's; Apple names none
 ITEM_KEYS = frozenset({"label", "coordinates"})
@@ -54,75 +52,43 @@ class CreateMLOptions(Options):
     )
 
 
-class CreateMLReader(DocumentReader[CreateMLOptions]):
+class CreateMLReader(EntryReader[CreateMLOptions]):
     """Reads the lists below a folder, or one file."""
 
     attributes: ClassVar = {"createml": features.Json()}
     columns: ClassVar = {"createml": features.Json()}
 
+    wanted: ClassVar = "a list of images"
+
     def find(self) -> Found:
-        single = self.root.isfile()
-        media = self.media or (self.root.parent if single else self.root)
-        documents: list[Document] = []
-        for path in [self.root.name] if single else self.root.find((".json",)):
-            documents += self._entries(path, self.root if single else self.root / path)
-        if not documents:
-            raise EmptySourceError(
-                f"{self.root.url}: looked for *.json with a list of images, and found none"
-            )
-        folders = {(document.folder, document.split) for document in documents}
-        known = {document.image for document in documents}
-        for image in media.find(IMAGE_SUFFIXES) if media.exists() else ():
-            of = [(f, split) for f, split in folders if image.startswith(f)]
-            if of and image not in known:
-                folder, split = max(of, key=lambda found: len(found[0]))
-                documents.append(Document(path=None, image=image, split=split, folder=folder))
-        classes = (self.root.parent if single else self.root) / CLASSES
+        documents, media = self.images()
+        classes = (self.root.parent if self.root.isfile() else self.root) / CLASSES
         return Found(
             documents=documents,
             media=media,
             categories=listed_classes(classes.read_text()) if classes.isfile() else Categories(),
-            splits=tuple(dict.fromkeys(document.split for document in documents if document.split)),
+            splits=used_splits(documents),
         )
 
-    def _entries(self, path: str, place: Location) -> list[Document]:
-        """The images of a list; none of a file that is something else."""
-        with at(file=place.url):
-            body = place.read_bytes()
-            if body.lstrip()[:1] not in {b"[", b"\xef"} and path.rpartition("/")[2] != NAME:
-                return []
-            folder = path.rpartition("/")[0]
-            split = KNOWN.get(folder, folder) or None
-            prefix = f"{folder}/" if folder else ""
-            entries = enumerate(json_files.parse(body, list))
-            return [self._entry(entry, number, path, split, prefix) for number, entry in entries]
+    def entries(self, body: bytes, name: str) -> Iterable[tuple[int, Any]]:
+        if body.lstrip()[:1] not in {b"[", b"\xef"} and name != NAME:
+            return ()
+        return enumerate(json_files.parse(body, list))
 
-    def _entry(self, entry: Any, number: int, path: str, split: str | None, folder: str) -> Document:
-        try:
-            with at(position=f"$[{number}]"):
-                image = f"{folder}{safe_path(_image(entry))}"
-        except DataError as error:
-            if self.on_error == "raise":
-                raise
-            # It is said where samples are counted.
-            return Document(path=path, image=None, split=split, folder=folder, payload=(number, error))
-        return Document(path=path, image=image, split=split, folder=folder, payload=(number, entry))
+    def name_of(self, entry: Any) -> str:
+        entry = json_files.of(entry, dict, "the entry")
+        return str(json_files.of(entry.get("image", entry.get("imagefilename")), str, "image"))
 
-    def parse(self, body: bytes, document: Document) -> Parsed | None:
-        del body
-        number, entry = document.payload
-        if isinstance(entry, DataError):
-            raise entry
-        with at(position=f"$[{number}]", sample=document.image):
-            single = entry.get("annotation")
-            given = [{"label": single}] if isinstance(single, str) else entry.get("annotations", single)
-            if given is None:
-                raise DataError("found no annotations, expected a list")
-            width, height = self._size(str(document.image))
-            items = json_files.of(given, list, "annotations")
-            objects, faults = self.each(
-                items, lambda item: self._object(item, width, height), f"$[{number}].annotations"
-            )
+    def parse_entry(self, entry: Any, where: str, document: Document) -> Parsed:
+        single = entry.get("annotation")
+        given = [{"label": single}] if isinstance(single, str) else entry.get("annotations", single)
+        if given is None:
+            raise DataError("found no annotations, expected a list")
+        width, height = self._size(str(document.image))
+        items = json_files.of(given, list, "annotations")
+        objects, faults = self.each(
+            items, lambda item: self._object(item, width, height), f"{where}.annotations"
+        )
         rest = {key: value for key, value in entry.items() if key not in ENTRY_KEYS}
         return Parsed(
             image=str(document.image),
@@ -163,11 +129,6 @@ class CreateMLReader(DocumentReader[CreateMLOptions]):
         if rest := {key: value for key, value in item.items() if key not in ITEM_KEYS}:
             found["createml"] = json_files.text(rest)
         return found
-
-
-def _image(entry: Any) -> str:
-    entry = json_files.of(entry, dict, "the entry")
-    return str(json_files.of(entry.get("image", entry.get("imagefilename")), str, "image"))
 
 
 class CreateMLWriter(DocumentWriter[CreateMLOptions]):

@@ -328,6 +328,11 @@ class DocumentReader(Reader[OptionsT]):
         return pa.Table.from_arrays(arrays, schema=schema.arrow), schema
 
 
+def used_splits(documents: Iterable[Document]) -> tuple[str, ...]:
+    """The splits of some documents, in their order."""
+    return tuple(dict.fromkeys(document.split for document in documents if document.split))
+
+
 def _known(found: Found, attributes: Mapping[str, Any]) -> features.Objects:
     """What is known of objects before they are read; attributes that none has are not in the schema."""
     every = {**attributes, **found.attributes}

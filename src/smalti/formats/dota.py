@@ -20,7 +20,7 @@ from pydantic import Field
 from smalti.errors import DataError, EmptySourceError, OptionError, at
 from smalti.formats import label_rows
 from smalti.formats.document_writer import CLASSES, DocumentWriter, listed_classes, one_loss
-from smalti.formats.documents import Document, DocumentReader, Found, Parsed
+from smalti.formats.documents import Document, DocumentReader, Found, Parsed, used_splits
 from smalti.formats.free_names import stem_of
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
 from smalti.formats.splits import KNOWN
@@ -83,7 +83,7 @@ class DotaReader(DocumentReader[DotaOptions]):
             documents=documents,
             media=media,
             categories=self._listed,
-            splits=tuple(dict.fromkeys(document.split for document in documents if document.split)),
+            splits=used_splits(documents),
         )
 
     def parse(self, body: bytes, document: Document) -> Parsed:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from smalti.errors import DataError, EmptySourceError, UnsafePathError
 from smalti.formats import json_files, mask_png
 from smalti.formats.document_writer import CLASSES, DocumentWriter, listed_classes, one_loss
-from smalti.formats.documents import Block, Document, DocumentReader, Found, Parsed
+from smalti.formats.documents import Block, Document, DocumentReader, Found, Parsed, used_splits
 from smalti.formats.free_names import stem_of
 from smalti.formats.labelme_columns import rectangles, shapes
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
@@ -91,7 +91,7 @@ class LabelMeReader(DocumentReader[LabelMeOptions]):
             documents=found,
             media=media,
             categories=listed_classes(classes.read_text()) if classes.isfile() else Categories(),
-            splits=tuple(dict.fromkeys(document.split for document in found if document.split)),
+            splits=used_splits(found),
         )
 
     def regular(

@@ -20,7 +20,7 @@ import numpy as np
 from smalti.errors import DataError, EmptySourceError, at
 from smalti.formats import json_files, mask_png
 from smalti.formats.document_writer import DocumentWriter, one_loss
-from smalti.formats.documents import Document, DocumentReader, Found, Parsed
+from smalti.formats.documents import Document, DocumentReader, Found, Parsed, used_splits
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
 from smalti.formats.splits import KNOWN
 from smalti.geometry import raster, rle
@@ -72,7 +72,7 @@ class SuperviselyReader(DocumentReader[SuperviselyOptions]):
             own = next((folder for folder in folders if image.startswith(folder)), None)
             if own is not None:
                 documents.append(_document(None, image, own))
-        splits = tuple(dict.fromkeys(document.split for document in documents if document.split))
+        splits = used_splits(documents)
         return Found(documents=documents, media=media, categories=self._classes(), splits=splits)
 
     def _classes(self) -> Categories:

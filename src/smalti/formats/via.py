@@ -17,26 +17,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 from pydantic import Field
 
-from smalti.errors import DataError, EmptySourceError, OptionError, at
+from smalti.errors import DataError, OptionError
 from smalti.formats import json_files, rings, via3
 from smalti.formats.document_writer import DocumentWriter, one_loss
-from smalti.formats.documents import Document, DocumentReader, Found, Parsed
+from smalti.formats.documents import Document, Found, Parsed, used_splits
+from smalti.formats.entries import EntryReader
 from smalti.formats.protocol import Format, FormatInfo, Grade, Match, Options
-from smalti.formats.splits import KNOWN
 from smalti.schema import features
 from smalti.schema.categories import Categories
 from smalti.schema.types import type_from_json
-from smalti.storage.media import IMAGE_SUFFIXES
-from smalti.storage.paths import safe_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from smalti.formats.probe import Probe
     from smalti.formats.protocol import PartResult
     from smalti.formats.report import Loss
     from smalti.storage.folder import Target
-    from smalti.storage.location import Location
 
 NAME = "via_project.json"
 INNER = "_via_img_metadata"
@@ -62,84 +59,49 @@ class ViaOptions(Options):
     )
 
 
-class ViaReader(DocumentReader[ViaOptions]):
+class ViaReader(EntryReader[ViaOptions]):
     """Reads the JSON files below a folder, or one."""
 
     attributes: ClassVar = {"via": features.Json()}
     columns: ClassVar = {"via": features.Json()}
 
+    wanted: ClassVar = "regions of images"
+
+    _listed: dict[str, dict[str, None]]
+
     def find(self) -> Found:
-        single = self.root.isfile()
-        media = self.media or (self.root.parent if single else self.root)
-        documents: list[Document] = []
-        classes: dict[str, dict[str, None]] = {}
-        for path in [self.root.name] if single else self.root.find((".json",)):
-            documents += self._entries(path, self.root if single else self.root / path, classes)
-        if not documents:
-            raise EmptySourceError(
-                f"{self.root.url}: looked for *.json with regions of images, and found none"
-            )
-        self._class = _class_attribute(self.options.class_attribute, documents, classes)
-        known = {document.image for document in documents}
-        places = {(document.folder, document.split) for document in documents}
-        for image in media.find(IMAGE_SUFFIXES) if media.exists() else ():
-            of = [(folder, split) for folder, split in places if image.startswith(folder)]
-            if of and image not in known:
-                folder, split = max(of, key=lambda place: len(place[0]))
-                documents.append(Document(path=None, image=image, split=split, folder=folder))
+        self._listed = {}
+        documents, media = self.images()
+        self._class = _class_attribute(self.options.class_attribute, documents, self._listed)
         return Found(
             documents=documents,
             media=media,
-            categories=Categories.of(classes.get(self._class or "", ())),
-            splits=tuple(dict.fromkeys(document.split for document in documents if document.split)),
+            categories=Categories.of(self._listed.get(self._class or "", ())),
+            splits=used_splits(documents),
         )
 
-    def _entries(self, path: str, place: Location, classes: dict[str, dict[str, None]]) -> list[Document]:
-        """The images of a file; none of one that is something else."""
-        with at(file=place.url):
-            body = place.read_bytes()
-            marked = b'"regions"' in body or INNER.encode() in body or b'"fid_list"' in body
-            whole = json_files.parse(body, dict if marked or place.name == NAME else object)
-            if not marked and place.name != NAME:
-                return []
-            if "fid_list" in json_files.text(whole.get("view") or ""):
-                whole = via3.as_via2(whole)
-            for name, options in _listed(whole).items():
-                classes.setdefault(name, {}).update(dict.fromkeys(options))
-            entries = json_files.of(whole.get(INNER, whole), dict, INNER)
-            folder = path.rpartition("/")[0]
-            prefix = f"{folder}/" if folder else ""
-            return [
-                self._entry(key, entry, path, KNOWN.get(folder, folder) or None, prefix)
-                for key, entry in entries.items()
-            ]
+    def entries(self, body: bytes, name: str) -> Iterable[tuple[str, Any]]:
+        marked = b'"regions"' in body or INNER.encode() in body or b'"fid_list"' in body
+        whole = json_files.parse(body, dict if marked or name == NAME else object)
+        if not marked and name != NAME:
+            return ()
+        if "fid_list" in json_files.text(whole.get("view") or ""):
+            whole = via3.as_via2(whole)
+        for attribute, options in _listed(whole).items():
+            self._listed.setdefault(attribute, {}).update(dict.fromkeys(options))
+        entries: dict[str, Any] = json_files.of(whole.get(INNER, whole), dict, INNER)
+        return entries.items()
 
-    def _entry(self, key: str, entry: Any, path: str, split: str | None, folder: str) -> Document:
-        try:
-            with at(position=f"$[{key!r}]"):
-                json_files.of(entry, dict, "the entry")
-                name = str(json_files.of(entry.get("filename"), str, "filename"))
-                image = f"{folder}{safe_path(name)}"
-        except DataError as error:
-            if self.on_error == "raise":
-                raise
-            # It is said where samples are counted.
-            return Document(path=path, image=None, split=split, folder=folder, payload=(key, error))
-        return Document(path=path, image=image, split=split, folder=folder, payload=(key, entry))
+    def name_of(self, entry: Any) -> str:
+        json_files.of(entry, dict, "the entry")
+        return str(json_files.of(entry.get("filename"), str, "filename"))
 
-    def parse(self, body: bytes, document: Document) -> Parsed | None:
-        del body
-        key, entry = document.payload
-        if isinstance(entry, DataError):
-            raise entry
-        with at(position=f"$[{key!r}]", sample=document.image):
-            regions = entry.get("regions")
-            given = (
-                list(regions.values())
-                if isinstance(regions, dict)
-                else json_files.of(regions, list, "regions")
-            )
-            objects, faults = self.each(given, self._object, f"$[{key!r}].regions")
+    def parse_entry(self, entry: Any, where: str, document: Document) -> Parsed:
+        regions = entry.get("regions")
+        given = (
+            list(regions.values()) if isinstance(regions, dict) else json_files.of(regions, list, "regions")
+        )
+        objects, faults = self.each(given, self._object, f"{where}.regions")
         rest = {
             name: value
             for name, value in entry.items()

@@ -19,7 +19,7 @@ from smalti.formats.cityscapes.labels import (
     official,
 )
 from smalti.formats.cityscapes.options import CityscapesOptions
-from smalti.formats.documents import Document, DocumentReader, Found, Parsed
+from smalti.formats.documents import Document, DocumentReader, Found, Parsed, used_splits
 from smalti.formats.free_names import stem_of
 from smalti.schema import features
 from smalti.schema.categories import Categories
@@ -77,7 +77,7 @@ class CityscapesReader(DocumentReader[CityscapesOptions]):
             self._document(stem, f"{IMAGES}{stem}{PICTURE}.png", paths)
             for stem, paths in sorted(truths.items())
         ]
-        splits = tuple(dict.fromkeys(document.split for document in documents if document.split))
+        splits = used_splits(documents)
         known = mask_tables.splits(self.root)
         return Found(
             documents=documents,

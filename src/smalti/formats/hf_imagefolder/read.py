@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from smalti.errors import DataError, EmptySourceError, at
 from smalti.formats import free_columns, json_files
 from smalti.formats.document_writer import CLASSES, listed_classes
-from smalti.formats.documents import Document, DocumentReader, Found, Parsed
+from smalti.formats.documents import Document, DocumentReader, Found, Parsed, used_splits
 from smalti.formats.hf_imagefolder import rows
 from smalti.formats.hf_imagefolder.options import (
     CLASS_KEYS,
@@ -64,12 +64,11 @@ class HfImageFolderReader(DocumentReader[HfImageFolderOptions]):
         if not documents:
             raise EmptySourceError(f"{self.root.url}: the tables of metadata have no row")
         documents += self._others(tables, documents, media)
-        splits = dict.fromkeys(document.split for document in documents if document.split)
         return Found(
             documents=documents,
             media=media,
             categories=self._survey.classes,
-            splits=tuple(splits),
+            splits=used_splits(documents),
             columns=self._survey.columns,
             attributes=self._survey.attributes,
         )

@@ -18,7 +18,7 @@ import numpy as np
 from smalti.errors import DataError, EmptySourceError, at
 from smalti.formats import label_rows
 from smalti.formats.document_writer import CLASSES, DocumentWriter, listed_classes
-from smalti.formats.documents import Block, Document, DocumentReader, Found, Parsed
+from smalti.formats.documents import Block, Document, DocumentReader, Found, Parsed, used_splits
 from smalti.formats.free_names import stem_of
 from smalti.formats.kitti.columns import members, row_text
 from smalti.formats.kitti.options import ATTRIBUTES, IGNORED, NOWHERE, NUMBERS, SPACE, UNKNOWN
@@ -69,7 +69,7 @@ class KittiReader(DocumentReader[KittiOptions]):
             )
         rest = [image for image in images if image.startswith("testing/image_2/")]
         found += [Document(path=None, image=i, split="test", folder="testing/image_2/") for i in rest]
-        splits = tuple(dict.fromkeys(document.split for document in found if document.split))
+        splits = used_splits(found)
         return Found(documents=found, media=media, categories=self._listed(), splits=splits)
 
     def _listed(self) -> Categories:
