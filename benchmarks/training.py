@@ -3,21 +3,28 @@
     python benchmarks/training.py                          5,000 JPEGs of 640 x 480, 1,000,000 samples without images
     python benchmarks/training.py --images 500 --samples 20000
 
-The bare loop decodes the same files with the same decoder and makes the same tensors, and does nothing else. Peers are
-those that are installed beside: Hugging Face `datasets`, torchvision's CocoDetection wrapped for its transforms.
+The bare loop decodes the same files with the same decoder and makes the same tensors, and does nothing else; two of them
+side by side, in a process each with half of the files, are what two workers could reach on this machine. Everything is
+measured once a round, so that all share good and bad minutes, and the medians of the rounds are printed. Peers are those
+that are installed beside: Hugging Face `datasets`, torchvision's CocoDetection wrapped for its transforms.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import io
+import multiprocessing
 import os
+import resource
 import time
 import warnings
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import rmtree
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,19 +75,43 @@ def make(folder: Path, count: int, pictures: int) -> sm.Dataset:
     )
 
 
-def rate(items: Callable[[], Iterable[Any]], count: int) -> float:
-    """Samples a second of a loop over batches: the best of three."""
-    found = []
-    for _ in range(3):
-        start = time.perf_counter()
-        for _ in items():
-            pass
-        found.append(count / (time.perf_counter() - start))
-    return max(found)
+@dataclass
+class Loop:
+    """Something that goes through all pictures, and what its speed is compared with."""
+
+    name: str
+    run: Callable[[], Iterable[Any]]
+    base: str
 
 
-def bare(folder: Path, count: int, decoder: str) -> Iterable[torch.Tensor]:
-    for number in range(count):
+def measured(loops: list[Loop], count: int, rounds: int) -> None:
+    """Print what each loop does in a second, by wall and by CPU time, and its share of its base in the same round."""
+    rates: dict[str, list[float]] = {loop.name: [] for loop in loops}
+    cpu: dict[str, list[float]] = {loop.name: [] for loop in loops}
+    for _ in range(rounds):
+        for loop in loops:
+            start, before = time.perf_counter(), used()
+            for _ in loop.run():
+                pass
+            rates[loop.name].append(count / (time.perf_counter() - start))
+            gc.collect()  # of a DataLoader, which waits for its workers
+            cpu[loop.name].append(1000 * (used() - before) / count)
+    print(f"{'':44} images/s   best  of the bare loop  CPU ms an image")
+    for loop in loops:
+        own = rates[loop.name]
+        share = median(one / base for one, base in zip(own, rates[loop.base], strict=True))
+        print(
+            f"{loop.name:44} {median(own):8.0f} {max(own):6.0f} {share:17.2f} {median(cpu[loop.name]):16.2f}"
+        )
+
+
+def used() -> float:
+    """Seconds of CPU of this process and of its children that have ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def bare(folder: Path, numbers: Iterable[int], decoder: str) -> Iterable[torch.Tensor]:
+    for number in numbers:
         body = (folder / f"{number}.jpg").read_bytes()
         if decoder == "pillow":
             with Image.open(io.BytesIO(body)) as picture:
@@ -106,20 +137,35 @@ def _children(process: int) -> set[int]:
     return {int(child) for child in found}
 
 
-def line(name: str, found: float, base: float) -> None:
-    print(f"{name:44} {found:8.0f} images/s  {found / base:6.2f} of the bare loop")
+def side_by_side(folder: Path, count: int, decoder: str) -> Iterable[None]:
+    """Two bare loops at once."""
+    fork = multiprocessing.get_context("fork")
+    halves = [
+        fork.Process(target=exhausted, args=(folder, range(first, count, 2), decoder)) for first in (0, 1)
+    ]
+    for half in halves:
+        half.start()
+    for half in halves:
+        half.join()
+        yield
 
 
-def throughput(folder: Path, images: int) -> None:
+def exhausted(folder: Path, numbers: Iterable[int], decoder: str) -> None:
+    torch.set_num_threads(1)
+    for _ in bare(folder, numbers, decoder):
+        pass
+
+
+def throughput(folder: Path, images: int, rounds: int) -> None:
     ds = make(folder, images, images)
-    base = {name: rate(partial(bare, folder, images, name), images) for name in ("pillow", "simplejpeg")}
-    for decoder, bare_rate in base.items():
-        line(f"bare loop, {decoder}", bare_rate, bare_rate)
+    loops = []
+    for decoder in ("pillow", "simplejpeg"):
+        base = f"bare loop, {decoder}"
+        loops.append(Loop(base, partial(bare, folder, range(images), decoder), base))
+        loops.append(Loop(f"two bare loops, {decoder}", partial(side_by_side, folder, images, decoder), base))
         items = ds.to_torch(decoder=decoder, tv_tensors=False)
-        for workers in (0, 2):
-            loader = DataLoader(items, batch_size=16, num_workers=workers, collate_fn=sm.torch.collate)
-            line(f"smalti, {decoder}, {workers} workers", rate(loader.__iter__, images), bare_rate)
-    peers(ds, folder, images, base["pillow"])
+        loops += loaders(f"smalti, {decoder}", items, sm.torch.collate, base)
+    measured(loops + peers(ds, folder), images, rounds)
     target = ds.to_torch(decode=None, tv_tensors=False).target
     rows = np.random.default_rng(1).integers(0, images, 20_000).tolist()
     ours = seconds(target, rows)
@@ -128,6 +174,18 @@ def throughput(folder: Path, images: int) -> None:
         theirs = seconds(ds.drop(["image"]).to_huggingface().with_format("torch").__getitem__, rows[:2_000])
         print(f", datasets in torch format {1e6 * theirs:.0f}, {theirs / ours:.0f} times as long", end="")
     print()
+
+
+def loaders(name: str, items: Any, collate: Callable[[Any], Any], base: str) -> list[Loop]:
+    """A DataLoader without workers, and one with two."""
+    return [
+        Loop(
+            f"{name}, {workers} workers",
+            lambda workers=workers: DataLoader(items, batch_size=16, num_workers=workers, collate_fn=collate),
+            base,
+        )
+        for workers in (0, 2)
+    ]
 
 
 def seconds(get: Callable[[int], Any], rows: list[int]) -> float:
@@ -142,13 +200,11 @@ def pairs(batch: list[Any]) -> tuple[Any, ...]:
     return tuple(zip(*batch, strict=True))
 
 
-def peers(ds: sm.Dataset, folder: Path, images: int, base: float) -> None:
+def peers(ds: sm.Dataset, folder: Path) -> list[Loop]:
     """The same pictures and labels by others, decoded by Pillow."""
+    found, base = [], "bare loop, pillow"
     if find_spec("datasets"):
-        hub = ds.to_huggingface().with_format("torch")
-        for workers in (0, 2):
-            loader = DataLoader(hub, batch_size=16, num_workers=workers, collate_fn=list)
-            line(f"datasets, {workers} workers", rate(loader.__iter__, images), base)
+        found += loaders("datasets", ds.to_huggingface().with_format("torch"), list, base)
     if find_spec("torchvision"):
         operators = torch.library.Library(
             "torchvision", "DEF"
@@ -161,9 +217,8 @@ def peers(ds: sm.Dataset, folder: Path, images: int, base: float) -> None:
         coco = wrap_dataset_for_transforms_v2(
             CocoDetection(str(folder), str(folder / "coco.json")), target_keys=("image_id", "boxes", "labels")
         )
-        for workers in (0, 2):
-            loader = DataLoader(coco, batch_size=16, num_workers=workers, collate_fn=pairs)
-            line(f"torchvision CocoDetection, {workers} workers", rate(loader.__iter__, images), base)
+        found += loaders("torchvision CocoDetection", coco, pairs, base)
+    return found
 
 
 def memory(folder: Path, samples: int) -> None:
@@ -189,6 +244,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=int, default=5_000)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--samples", type=int, default=1_000_000)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -197,8 +253,9 @@ def main() -> None:
     )  # more workers than cores: on purpose
     folder = scratch()
     try:
-        throughput(folder, args.images)
-        memory(folder, args.samples)
+        throughput(folder, args.images, args.rounds)
+        if args.samples:
+            memory(folder, args.samples)
     finally:
         rmtree(folder, ignore_errors=True)
 

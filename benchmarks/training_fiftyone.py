@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import rmtree
@@ -24,7 +25,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 import smalti as sm
-from training import SIZE, bare, line, make, rate
+from training import SIZE, Loop, bare, loaders, make, measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,22 +106,15 @@ def main() -> None:
     server = mongod(folder / "database")
     try:
         ds = make(folder, images, images)
-        base = rate(lambda: bare(folder, images, "pillow"), images)
-        line("bare loop, pillow", base, base)
+        base = "bare loop, pillow"
+        loops = [Loop(base, lambda: bare(folder, range(images), "pillow"), base)]
+        loops += loaders("smalti", ds.to_torch(tv_tensors=False), sm.torch.collate, base)
         fresh, start = theirs(ds, folder)  # workers want one that was not read before
         for workers in (0, 2):
-            ours = DataLoader(
-                ds.to_torch(tv_tensors=False), batch_size=16, num_workers=workers, collate_fn=sm.torch.collate
-            )
-            line(f"smalti, {workers} workers", rate(ours.__iter__, images), base)
-            other = DataLoader(
-                fresh(),
-                batch_size=16,
-                num_workers=workers,
-                collate_fn=list,
-                worker_init_fn=start if workers else None,
-            )
-            line(f"fiftyone, {workers} workers", rate(other.__iter__, images), base)
+            options = {"num_workers": workers, "worker_init_fn": start if workers else None}
+            loader = partial(DataLoader, fresh(), batch_size=16, collate_fn=list, **options)
+            loops.append(Loop(f"fiftyone, {workers} workers", loader, base))
+        measured(loops, images, rounds=3)
     finally:
         server.kill()
         rmtree(folder, ignore_errors=True)

@@ -147,3 +147,17 @@ def test_options__unknown_ones_are_named(small: sm.Dataset) -> None:
             small.to_torch(**{option: value})
     with pytest.raises(sm.errors.MissingExtraError, match="tv_tensors=True needs torchvision"):
         small.to_torch(tv_tensors=True)
+
+
+def test_label_images__that_are_broken_are_left_out_with_their_sample(tasks: sm.Dataset) -> None:
+    feature = tasks.schema.columns["pixels"]
+    bodies = [png(0), b"no picture", png(2)]
+    column = pa.array([{"path": None, "bytes": body} for body in bodies], feature.arrow)
+    broken = tasks.with_column("pixels", column, feature)
+    items = broken.to_torch(fields="pixels", on_error="skip", tv_tensors=False)
+    ((images, labels),) = DataLoader(items, batch_size=3, collate_fn=sm.torch.collate_segmentation)
+    assert images[:, 0, 0, 0].tolist() == [0, 20]
+    assert labels.shape == (2, 6, 8)
+    assert items.skipped.tolist() == [1]
+    with pytest.raises(sm.errors.DataError, match="cannot be read as a picture"):
+        broken.to_torch(fields="pixels", tv_tensors=False).__getitems__([0, 1])

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from smalti.errors import OptionError
 from smalti.schema import features
-from smalti.training.columns import ObjectColumns, label_codes
+from smalti.training.columns import ObjectColumns, label_codes, one_array
 from smalti.training.options import label_fields
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from smalti.dataset.dataset import Dataset
@@ -33,9 +33,7 @@ def to_numpy(dataset: Dataset, options: ItemOptions) -> dict[str, NDArray[Any]]:
             values = pc.fill_null(pc.struct_field(image, side), 0)
             found[side] = values.to_numpy().astype(np.int64)
     if names:
-        column = table.column(names[0])
-        one = column.chunk(0) if column.num_chunks == 1 else pa.array([], column.type)
-        found |= _labels(one, dataset.schema.columns[names[0]], options)
+        found |= _labels(one_array(table, names[0]), dataset.schema.columns[names[0]], options)
     return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from smalti._extras import require
 from smalti.errors import OptionError
 from smalti.training import tv
+from smalti.training.buffers import empty, leaving
 from smalti.training.labels import VOID
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 torch = require("torch", "torch")
 
+INLINE = 2**15  # bytes that are written to a worker's pipe; more go through shared memory
 NO_LABEL_IMAGES = frozenset({"boxes", "masks", "labels", "area", "iscrowd", "image_id", "label"})
 
 
@@ -71,7 +74,8 @@ def collate_segmentation(batch: Sequence[Any]) -> tuple[Any, Any]:
     labels = [_plain(target[keys[0]]) for _, target in batch]
     height, width = (max(label.shape[axis] for label in labels) for axis in (0, 1))
     images = [_padded(_plain(image), height, width, 0) for image, _ in batch]
-    return torch.stack(images), torch.stack([_padded(label, height, width, VOID) for label in labels])
+    labels = [_padded(label, height, width, VOID) for label in labels]
+    return leaving(_stacked(images)), leaving(_stacked(labels))
 
 
 def _padded(values: Any, height: int, width: int, fill: int) -> Any:
@@ -90,21 +94,18 @@ def _images(images: list[Any]) -> Any:
     }
     if len(shapes) != 1 or None in shapes:
         return images
-    if (decoded := _side_by_side(images)) is not None:
-        return decoded.permute(0, 3, 1, 2)
-    # In a worker this stacks into shared memory, so that nothing is copied again on the way.
-    stacked = torch.utils.data.default_collate([_plain(image).permute(1, 2, 0) for image in images])
-    return stacked.permute(0, 3, 1, 2)
+    if (decoded := _side_by_side(images)) is None:
+        decoded = _stacked([_plain(image).permute(1, 2, 0) for image in images])
+    return leaving(decoded.permute(0, 3, 1, 2))
 
 
-def batch_room(count: int, size: tuple[int, int]) -> Any:
-    """A tensor for the pixels of a batch ``(b, h, w, 3)``, in a worker where the main process finds them."""
-    width, height = size
-    if torch.utils.data.get_worker_info() is None:
-        return torch.empty((count, height, width, 3), dtype=torch.uint8)
-    room = count * height * width * 3
-    storage = torch.UntypedStorage._new_shared(room)  # noqa: SLF001  # as torch's own default_collate does it
-    return torch.empty(0, dtype=torch.uint8).set_(storage, 0, (count, height, width, 3))
+def _stacked(tensors: list[Any]) -> Any:
+    """Tensors of one shape as one; what comes from a transform may be anywhere, and anything."""
+    kinds = {(tensor.dtype, tensor.device.type, tensor.requires_grad) for tensor in tensors}
+    first = tensors[0]
+    if kinds != {(first.dtype, "cpu", False)}:
+        return torch.stack(tensors)
+    return torch.stack(tensors, out=empty((len(tensors), *first.shape), first.dtype))
 
 
 def _side_by_side(images: list[Any]) -> Any:
@@ -125,13 +126,13 @@ def _side_by_side(images: list[Any]) -> Any:
 
 
 class Targets(list[Any]):
-    """The targets of a batch, a list. From a worker they come as one tensor a key: each that is sent costs."""
+    """The targets of a batch, a list. From a worker they come as one array a key: each tensor that is sent costs."""
 
     def __reduce__(self) -> Any:
-        shared = [key for key in (self[0] if self else ()) if all(key in target for target in self)]
-        packed = {key: _packed([target[key] for target in self]) for key in shared}
-        rest = [{key: value for key, value in target.items() if key not in packed} for target in self]
-        return _unpacked, (packed, rest, [list(target) for target in self])
+        keys = list(self[0]) if self else []
+        if not keys or any(list(target) != keys for target in self):
+            return Targets, (list(self),)
+        return _unpacked, (keys, [_packed([target[key] for target in self]) for key in keys])
 
 
 def _packed(values: list[Any]) -> tuple[Any, list[int] | None, list[Any] | None]:
@@ -142,18 +143,25 @@ def _packed(values: list[Any]) -> tuple[Any, list[int] | None, list[Any] | None]
     known = None if type(values[0]) is torch.Tensor else [tv.knowledge(value) for value in values]
     plain = values if known is None else [_plain(value) for value in values]
     if plain[0].ndim == 0:
-        return torch.stack(plain), [], known
-    return torch.cat(plain), [len(value) for value in plain], known
+        return _small(torch.stack(plain)), None, known
+    return _small(torch.cat(plain)), [len(value) for value in plain], known
 
 
-def _unpacked(packed: dict[str, Any], rest: list[dict[str, Any]], keys: list[list[str]]) -> Targets:
-    columns: dict[str, Any] = {}
-    for key, (values, lengths, known) in packed.items():
-        column = values.split(lengths) if lengths else values
-        columns[key] = (
-            column if known is None else [tv.known(v, what) for v, what in zip(column, known, strict=True)]
-        )
-    rows = (
-        {**other, **{key: column[row] for key, column in columns.items()}} for row, other in enumerate(rest)
-    )
-    return Targets({key: row[key] for key in order} for row, order in zip(rows, keys, strict=True))
+def _small(values: Any) -> Any:
+    """As an array where it is small: a tensor would get shared memory of its own."""
+    if values.nbytes <= INLINE:
+        with suppress(TypeError):  # numbers that numpy does not know
+            return values.numpy()
+    return values
+
+
+def _unpacked(keys: list[str], packed: list[tuple[Any, list[int] | None, list[Any] | None]]) -> Targets:
+    columns = []
+    for values, lengths, known in packed:
+        column = values if isinstance(values, list) else torch.as_tensor(values)
+        if not isinstance(column, list):
+            column = column.unbind() if lengths is None else column.split(lengths)
+        if known is not None:
+            column = [tv.known(value, what) for value, what in zip(column, known, strict=True)]
+        columns.append(column)
+    return Targets(dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True))

@@ -46,6 +46,12 @@ class Texts(Shared):
         return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
 
 
+def one_array(table: pa.Table, name: str) -> pa.Array:
+    """A column of a table whose chunks are combined."""
+    column = table.column(name)
+    return column.chunk(0) if column.num_chunks == 1 else pa.array([], column.type)
+
+
 def label_codes(
     feature: features.Objects | features.Classification | features.Mask, wanted: Sequence[str] | None
 ) -> NDArray[np.int64]:

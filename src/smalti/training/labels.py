@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from smalti._extras import require
 from smalti.errors import DataError, OptionError, SchemaError
 from smalti.schema import features
-from smalti.training.columns import ObjectColumns, Texts, label_codes, offsets_of
+from smalti.training.columns import ObjectColumns, Texts, label_codes, offsets_of, one_array
 from smalti.training.images import Images
 from smalti.training.shared import Shared
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
     from smalti.dataset.dataset import Dataset
     from smalti.training.decode import Size
     from smalti.training.options import ItemOptions
@@ -63,12 +65,6 @@ def _field(dataset: Dataset, table: pa.Table, name: str, options: ItemOptions) -
     return LabelImages(column, table, feature, name, dataset.schema.media_root, options)
 
 
-def one_array(table: pa.Table, name: str) -> pa.Array:
-    """A column of a table whose chunks are combined."""
-    column = table.column(name)
-    return column.chunk(0) if column.num_chunks == 1 else pa.array([], column.type)
-
-
 class Detection(Labels):
     """Objects: ``boxes``, ``labels``, ``area``, ``iscrowd``, and ``keypoints`` and ``masks`` where they are."""
 
@@ -115,9 +111,7 @@ class OneClass(Labels):
         self, column: pa.DictionaryArray, feature: features.Classification, options: ItemOptions
     ) -> None:
         codes = column.indices.to_numpy(zero_copy_only=False)
-        self.label = label_codes(feature, options.target_categories)[codes] + options.first_label
-        if (self.label < options.first_label).any():
-            raise SchemaError("samples have a class that target_categories does not have; filter them out")
+        self.label = _known(codes, feature, options) + options.first_label
 
     def add(self, row: int, target: dict[str, Any], size: Size | None) -> None:
         target["label"] = _tensor(self.label[row : row + 1])[0]
@@ -130,9 +124,7 @@ class ManyClasses(Labels):
         self.classes = len(options.target_categories or feature.categories)
         self.offsets = offsets_of(column)
         codes = column.flatten().field("category").indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        self.label = label_codes(feature, options.target_categories)[codes]
-        if (self.label < 0).any():
-            raise SchemaError("samples have a class that target_categories does not have; filter them out")
+        self.label = _known(codes, feature, options)
 
     def add(self, row: int, target: dict[str, Any], size: Size | None) -> None:
         label = torch.zeros(self.classes)
@@ -179,6 +171,16 @@ class LabelImages(Labels):
 
     def shrink(self, target: dict[str, Any], x: float, y: float, shape: tuple[int, int]) -> None:
         target[self.name] = _smaller(target[self.name], shape)
+
+
+def _known(
+    codes: NDArray[np.int32], feature: features.Classification, options: ItemOptions
+) -> NDArray[np.int64]:
+    """The labels of samples that all have one."""
+    labels = label_codes(feature, options.target_categories)[codes]
+    if (labels < 0).any():
+        raise SchemaError("samples have a class that target_categories does not have; filter them out")
+    return labels
 
 
 def _tensor(values: np.ndarray) -> Any:

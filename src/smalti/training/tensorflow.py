@@ -8,6 +8,7 @@ import numpy as np
 
 from smalti._extras import require
 from smalti.training.arrays import to_numpy
+from smalti.training.columns import one_array
 from smalti.training.images import Images
 from smalti.training.options import annotated, label_fields
 
@@ -28,7 +29,7 @@ def to_tf(dataset: Dataset, options: ItemOptions) -> Any:
     rows = annotated(dataset, label_fields(dataset, options.fields), options.missing)
     table = rows.to_arrow().combine_chunks()
     arrays = to_numpy(rows, options)
-    ids, image = (table.column(name).combine_chunks() for name in ("id", "image"))
+    ids, image = (one_array(table, name) for name in ("id", "image"))
     images = Images(image, ids, dataset.schema.media_root, options)
 
     def items() -> Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]:

@@ -16,18 +16,21 @@ import numpy as np
 from smalti._extras import require
 from smalti.errors import DataError, OptionError, at
 from smalti.training import tv
-from smalti.training.collate import batch_room, collate, collate_pose, collate_segmentation
+from smalti.training.buffers import empty
+from smalti.training.collate import collate, collate_pose, collate_segmentation
+from smalti.training.columns import one_array
 from smalti.training.images import Images
-from smalti.training.labels import LabelImages, labels_of, one_array
+from smalti.training.labels import LabelImages, labels_of
 from smalti.training.options import annotated, label_fields
 from smalti.training.shared import Shared, packed, unpacked
 
 torch = require("torch", "torch")
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from smalti.dataset.dataset import Dataset
     from smalti.training.options import ItemOptions
@@ -91,15 +94,19 @@ class TorchDataset(Shared):
             raise IndexError(f"sample {index} of {count}")
         return int(index) % count
 
-    def item(self, row: int, number: int, room: Any = None) -> Any:
-        """The item of a position, under the ``image_id`` that is given, its pixels in a room if they fit."""
-        target = self.target(row, number)
+    def item(self, row: int, number: int) -> Any:
+        """The item of a position, under the ``image_id`` that is given."""
+        return self._item(row, self.target(row, number))
+
+    def _item(
+        self, row: int, target: dict[str, Any], room: NDArray[np.uint8] | None = None, view: Any = None
+    ) -> Any:
+        """The item of a position and its target; of pixels that fit into a room, its view is the image."""
         if self.options.decode is None:
             return target if self.options.transform is None else self.options.transform(None, target)
-        pixels = None if room is None else room.numpy()
-        image, whole = self.images.decoded(row, pixels)
-        if image is pixels and room is not None:
-            image = room.permute(2, 0, 1)
+        image, whole = self.images.decoded(row, room)
+        if room is not None and image is room:
+            image = view
         elif isinstance(image, np.ndarray):
             image = torch.from_numpy(image).permute(2, 0, 1)
         if whole is None:  # a function of the bytes decoded it: nothing is known of it
@@ -123,24 +130,33 @@ class TorchDataset(Shared):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """The items of a batch; with ``on_error="skip"`` without those whose image is broken."""
-        items = []
         rows = [self._row(index) for index in indices]
-        rooms = self._rooms(rows)
-        for row, room in zip(rows, repeat(None) if rooms is None else rooms, strict=False):
-            try:
-                items.append(self.item(row, row, room))
-            except DataError:
-                if self.options.on_error == "raise":
-                    raise
-                self.skipped += 1
-        return items
+        # All targets first: between two decodings the code that makes one would have left the caches.
+        targets = [self._unless_broken(self.target, row) for row in rows]
+        items = [
+            self._unless_broken(self._item, row, target, *room)
+            for row, target, room in zip(rows, targets, self._rooms(rows), strict=False)
+            if target is not None
+        ]
+        return [item for item in items if item is not None]
 
-    def _rooms(self, rows: Sequence[int]) -> Any:
+    def _unless_broken(self, make: Callable[..., Any], *arguments: Any) -> Any:
+        """What is made; null of a broken picture that is to be left out."""
+        try:
+            return make(*arguments)
+        except DataError:
+            if self.options.on_error == "raise":
+                raise
+            self.skipped += 1
+            return None
+
+    def _rooms(self, rows: Sequence[int]) -> Iterable[tuple[NDArray[np.uint8] | None, Any]]:
         """Room for the pixels of a batch: decoded side by side, they need not be copied to be stacked."""
         size = self.images.one_size(rows)
         if size is None or self.options.transform is not None:
-            return None
-        return batch_room(len(rows), size)
+            return repeat((None, None))
+        batch = empty((len(rows), size[1], size[0], 3), torch.uint8)
+        return zip(batch.numpy(), batch.permute(0, 3, 1, 2).unbind(), strict=True)
 
     def target(self, row: int, number: int | None = None) -> dict[str, Any]:
         """The labels of a sample by its position, without its image; ``image_id`` is the position, or a number."""

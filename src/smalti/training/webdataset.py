@@ -18,6 +18,7 @@ from smalti.errors import OptionError
 from smalti.schema import features
 from smalti.storage.location import Location
 from smalti.storage.staging import staged_folder
+from smalti.training.columns import one_array
 from smalti.training.images import Images
 from smalti.training.options import ItemOptions
 
@@ -75,9 +76,9 @@ def _pictures(dataset: Dataset, table: pa.Table) -> dict[str, Images]:
     """The picture column, and those of label images."""
     kinds = (features.Image, features.Mask)
     names = [name for name, feature in dataset.schema.columns.items() if isinstance(feature, kinds)]
-    ids = table.column("id").chunk(0)
+    ids = one_array(table, "id")
     root, options = dataset.schema.media_root, ItemOptions()
-    return {name: Images(table.column(name).chunk(0), ids, root, options) for name in names}
+    return {name: Images(one_array(table, name), ids, root, options) for name in names}
 
 
 def _readable(item: dict[str, Any]) -> dict[str, Any]:
