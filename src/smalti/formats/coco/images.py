@@ -179,7 +179,7 @@ def _names(file: ImageFile, faults: _Faults) -> list[str]:
     else:
         names = pull([file.section], "file_name")
     if UNSET in names:
-        hint = None if file.by_url else "LVIS files have coco_url only: read it as format 'lvis'"
+        hint = None if file.by_url else "LVIS names its images by coco_url: read it as format 'lvis'"
         for row in (row for row, name in enumerate(names) if name is UNSET):
             faults.add(row, "file_name", "there is none; expected the image's path", hint)
         names = ["?" if name is UNSET else name for name in names]

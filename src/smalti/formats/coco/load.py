@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ from smalti.schema.schema import Schema
 from smalti.storage.location import Location
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from smalti.formats.coco.labels import Labels
     from smalti.formats.coco.options import FamilyOptions, SourceOptions
     from smalti.schema.features import AnyFeature
@@ -69,19 +72,28 @@ def load(root: Location, media: Location | None, options: FamilyOptions, *, skip
         EmptySourceError: Nothing was found.
         DataError: A file is faulty at one place.
     """
+    with decoding() as seen:
+        return _loaded(root, media, options, seen, skip=skip)
+
+
+@contextmanager
+def decoding() -> Iterator[list[Decoded]]:
+    """Takes the files that are decoded, of which one may have a text that cannot be read: it is named.
+
+    The first pass over a file skips unknown values without looking into their text.
+    """
     seen: list[Decoded] = []
     try:
         with quiet():
-            return _loaded(root, media, options, seen, skip=skip)
+            yield seen
     except (UnicodeDecodeError, msgspec.DecodeError) as error:
-        # The first pass over a file skips unknown values without looking into their text.
         raise malformed(seen, str(error)) from error
 
 
 def _loaded(
     root: Location, media: Location | None, options: FamilyOptions, seen: list[Decoded], *, skip: bool
 ) -> Loaded:
-    found, lost = _all_decoded(root, sources(root, options), seen, skip=skip)
+    found, lost = decoded_files(root, options, seen, _not_panoptic, skip=skip)
     ground = [file for file in found if not file.decoded.is_results]
     results = [file for file in found if file.decoded.is_results]
     if not ground:
@@ -113,40 +125,54 @@ def _loaded(
     return loaded
 
 
-def _all_decoded(
-    root: Location, found: list[Source], seen: list[Decoded], *, skip: bool
+def decoded_files(
+    root: Location,
+    options: SourceOptions,
+    seen: list[Decoded],
+    check: Callable[[Decoded], None],
+    *,
+    skip: bool,
 ) -> tuple[list[File], list[DataError]]:
-    """The files, and the errors of those that cannot be read where there are others to go on with."""
-    files, errors = [], []
-    for source in found:
+    """The files, and the errors of those that cannot be read where there are others to go on with.
+
+    Args:
+        root: The source.
+        options: Its format's options.
+        seen: Takes what was decoded.
+        check: Raises where a file is one of another format.
+        skip: Go on without the files that are at fault.
+    """
+    files: list[File] = []
+    errors: list[DataError] = []
+    for source in sources(root, options):
+        place = root / source.path if source.path else root
         try:
-            files.append(_decoded(root, source, seen, skip=skip))
+            decoded = decode_file(place, results=source.results is not None, skip=skip)
+            seen.append(decoded)
+            if decoded.images is None and not decoded.is_results:
+                keys = ", ".join(sorted(decoded.top)) or "nothing else"
+                raise EmptySourceError(
+                    f"{place.url}: looked for the key 'images' at the top of the file, and found {keys};"
+                    " expected images, annotations and categories"
+                )
+            check(decoded)
+            raw = decoded.top.get("categories")
+            files.append(File(source, decoded, classes.parse(raw, place.url) if raw is not None else ()))
         except DataError as error:
             if not skip:
                 raise
             errors.append(error)
-    if not any(not file.decoded.is_results for file in files) and errors:
+    if errors and not any(not file.decoded.is_results for file in files):
         raise errors[0]
     return files, errors
 
 
-def _decoded(root: Location, source: Source, seen: list[Decoded], *, skip: bool) -> File:
-    place = root / source.path if source.path else root
-    decoded = decode_file(place, results=source.results is not None, skip=skip)
-    seen.append(decoded)
-    if decoded.images is None and not decoded.is_results:
-        keys = ", ".join(sorted(decoded.top)) or "nothing else"
-        raise EmptySourceError(
-            f"{place.url}: looked for the key 'images' at the top of the file, and found {keys};"
-            " expected images, annotations and categories"
-        )
+def _not_panoptic(decoded: Decoded) -> None:
     if decoded.annotations is not None and "segments_info" in decoded.annotations.values:
         raise DataError(
             "this is COCO panoptic, whose annotations are label images; expected boxes, polygons or captions",
-            file=place.url,
+            file=decoded.url,
         )
-    raw = decoded.top.get("categories")
-    return File(source, decoded, classes.parse(raw, place.url) if raw is not None else ())
 
 
 def _given_results(root: Location, options: FamilyOptions) -> list[tuple[str, Location]]:

@@ -9,16 +9,13 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Raw
 
-from smalti.errors import DataError, EmptySourceError, listed
+from smalti.errors import DataError, listed
 from smalti.formats import label_images
 from smalti.formats.coco import classes
 from smalti.formats.coco.columns import Ids, column, id_column, ids, lookup, pull
-from smalti.formats.coco.decode import decode_file, quiet
-from smalti.formats.coco.faults import malformed
-from smalti.formats.coco.fields import File
 from smalti.formats.coco.images import ImageFile, Samples, samples
-from smalti.formats.coco.layout import Source, dataset_root, sources
-from smalti.formats.coco.load import image_file
+from smalti.formats.coco.layout import dataset_root
+from smalti.formats.coco.load import decoded_files, decoding, image_file
 from smalti.formats.coco.panoptic.folders import Folder, find_folder
 from smalti.formats.coco.panoptic.segments import Lists
 from smalti.schema.categories import Categories, Category
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from smalti.formats.coco.decode import Decoded
+    from smalti.formats.coco.fields import File
     from smalti.formats.coco.panoptic.options import PanopticOptions
     from smalti.formats.report import Loss
     from smalti.schema.features import AnyFeature
@@ -101,19 +99,15 @@ def load(root: Location, media: Location | None, options: PanopticOptions, *, sk
         EmptySourceError: Nothing was found.
         DataError: A file is faulty at one place.
     """
-    seen: list[Decoded] = []
-    try:
-        with quiet():
-            return _loaded(root, media, options, seen, skip=skip)
-    except (UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise malformed(seen, str(error)) from error
+    with decoding() as seen:
+        return _loaded(root, media, options, seen, skip=skip)
 
 
 def _loaded(
     root: Location, media: Location | None, options: PanopticOptions, seen: list[Decoded], *, skip: bool
 ) -> Loaded:
     place = media or dataset_root(root)
-    files, errors = _files(root, options, seen, skip=skip)
+    files, errors = decoded_files(root, options, seen, _panoptic, skip=skip)
     table, repairs = classes.united((file.decoded.url, file.categories) for file in files)
     images = [image_file(file, root, place, options) for file in files]
     rows = samples(images, (COLUMN, "objects"), skip=skip)
@@ -144,48 +138,20 @@ def _loaded(
     )
 
 
-def _files(
-    root: Location, options: PanopticOptions, seen: list[Decoded], *, skip: bool
-) -> tuple[list[File], list[DataError]]:
-    """The files, and the errors of those that cannot be read where there are others to go on with."""
-    files: list[File] = []
-    errors: list[DataError] = []
-    for source in sources(root, options):
-        try:
-            files.append(_file(root, source, seen, skip=skip))
-        except DataError as error:
-            if not skip:
-                raise
-            errors.append(error)
-    if not files:
-        raise errors[0]
-    return files, errors
+def _panoptic(decoded: Decoded) -> None:
+    section = decoded.annotations
+    if section is not None and section.size and "segments_info" not in section.values:
+        raise DataError(
+            "the annotations have no segments_info; expected COCO panoptic",
+            file=decoded.url,
+            position="$.annotations",
+            hint="read it as format 'coco'",
+        )
 
 
 def _head(file: File) -> dict[str, Any]:
     """What stands at the top of a file beside images, annotations and categories."""
     return {key: msgspec.json.decode(raw) for key, raw in file.decoded.top.items() if key != "categories"}
-
-
-def _file(root: Location, source: Source, seen: list[Decoded], *, skip: bool) -> File:
-    place = root / source.path if source.path else root
-    decoded = decode_file(place, results=False, skip=skip)
-    seen.append(decoded)
-    if decoded.images is None:
-        keys = ", ".join(sorted(decoded.top)) or "nothing else"
-        raise EmptySourceError(
-            f"{place.url}: looked for the key 'images' at the top of the file, and found {keys}"
-        )
-    section = decoded.annotations
-    if section is not None and section.size and "segments_info" not in section.values:
-        raise DataError(
-            "the annotations have no segments_info; expected COCO panoptic",
-            file=place.url,
-            position="$.annotations",
-            hint="read it as format 'coco'",
-        )
-    raw = decoded.top.get("categories")
-    return File(source, decoded, classes.parse(raw, place.url) if raw is not None else ())
 
 
 def _coloured(category: Category) -> Category:
