@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.formats.coco.conftest import GOLDEN
 
 from smalti.errors import DataError
-from smalti.formats.coco import body, decode, pieces
+from smalti.formats.coco import body, decode, pieces, read
 from smalti.formats.coco.decode import Decoded, decode_file
 from smalti.formats.coco.sections import Places, Section
 from smalti.storage.location import Location
@@ -249,3 +249,24 @@ def test_pieces__whatever_stands_in_objects(
     path = tmp_path / "a.json"
     path.write_text(json.dumps({key: content[key] for key in order}, separators=blanks))
     both(path, monkeypatch)
+
+
+def test_parts__with_much_geometry_have_fewer_samples(
+    coco: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    content = dataset(30)
+    for note in content["annotations"]:
+        note["segmentation"] = [[0, 0, 4.5, 0, 4.5, 3]]
+    content["annotations"][4]["segmentation"] = [[0, 0, 9, 0, 9, 8] * 300]
+    path.write_text(json.dumps(content))
+    whole = coco.read(path)
+    monkeypatch.setattr(read, "BYTES", 200)
+    monkeypatch.setattr(read, "SAMPLES", 12)
+    parted = coco.read(path)
+    sizes = [part.samples for part in parted.plan.parts]
+    assert len(whole.plan.parts) == 1
+    assert sum(sizes) == 30
+    assert max(sizes) <= 12
+    assert 1 in sizes  # that with the large polygon stands alone
+    assert parted.table.equals(whole.table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from smalti.schema.schema import Schema
 
 SAMPLES = 4096  # of a part
+BYTES = 1 << 24  # of a part's geometry, some
 _SOURCES = {"polygons": "segmentation", "mask": "segmentation", "keypoints": "keypoints"}
 
 
@@ -37,12 +39,11 @@ class CocoReader(Reader[CocoOptions]):
 
     def plan(self) -> Plan:
         loaded = self._load()
-        count = len(loaded.samples)
         return Plan(
             schema=loaded.schema,
             parts=[
-                Part(key=(start, min(start + SAMPLES, count)), samples=min(SAMPLES, count - start))
-                for start in range(0, count, SAMPLES)
+                Part(key=(start, stop), samples=stop - start)
+                for start, stop in itertools.pairwise(_cuts(loaded))
             ],
             repairs=loaded.repairs,
             errors=loaded.errors,
@@ -94,6 +95,21 @@ class CocoReader(Reader[CocoOptions]):
             errors=errors,
             objects_skipped=len(errors),
         )
+
+
+def _cuts(loaded: Loaded) -> list[int]:
+    """Where parts start, and the end of the last: of so many samples, or fewer with much geometry."""
+    count = len(loaded.samples)
+    before = np.zeros(count + 1, np.int64)  # bytes of geometry before each sample
+    for field in loaded.fields.values():
+        for texts in field.texts.values():
+            ends = np.cumsum(texts.length[field.order])
+            before += np.concatenate([[0], ends])[field.offsets]
+    cuts = [0]
+    while (start := cuts[-1]) < count:
+        full = int(np.searchsorted(before, before[start] + BYTES, side="right")) - 1
+        cuts.append(min(start + SAMPLES, max(full, start + 1), count))
+    return cuts
 
 
 class _PartField:
