@@ -1,9 +1,8 @@
-"""The bytes of a file: mapped, and read ahead a piece at a time."""
+"""The bytes of a file: mapped, and read a piece at a time."""
 
 from __future__ import annotations
 
 import mmap as mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from mmap import mmap
@@ -17,13 +16,13 @@ from smalti.storage.location import BOM
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
     from io import RawIOBase
 
     from smalti.storage.location import Location
 
-PIECE = 1 << 19  # bytes, some: with its objects it stays in the processor's cache
-WIDEST = 8 * PIECE  # in which the end of an object must be found
+PIECE = 1 << 18  # bytes, some: with its objects it stays in the processor's cache
+WIDEST = 16 * PIECE  # in which the end of an object must be found
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Piece:
     Attributes:
         first: Where the first of them begins.
         cut: The end of the last, with the comma behind it; null: the text goes on without an end.
-        text: The list. It is gone when the next piece but one is read.
+        text: The list. It is gone when the next piece is read.
     """
 
     first: int
@@ -67,43 +66,36 @@ class Body:
                 self.mapped.madvise(mapping.MADV_DONTNEED, first, last - first)
 
     def piece(self, first: int, cut: re.Match[bytes] | None, copy: bytearray | None = None) -> Piece:
-        """Take a piece.
+        """Read a piece: from the file, since its mapping would come page by page.
 
         Args:
             first: Where it begins.
             cut: Its end; null: the widest.
-            copy: Takes the text if there is room. It is read from the file, since the mapping would come page by
-                page; nobody else may read the file meanwhile. Null: from the mapping.
+            copy: Takes the text if there is room, or null.
         """
         last, end = (cut.start() + 1, b"]") if cut else (min(first + WIDEST, len(self.view)), b"")
         size = last - first + 1
-        from_file = self.file if copy is not None else None
         if copy is None or len(copy) < size + len(end):
             copy = bytearray(size + len(end))
         text = memoryview(copy)[: size + len(end)]
         text[:1], text[size:] = b"[", end
-        if from_file is None:
+        if self.file is None:
             text[1:size] = self.view[first:last]
         else:
-            from_file.seek(self.start + first)
-            if from_file.readinto(text[1:size]) != size - 1:
+            self.file.seek(self.start + first)
+            if self.file.readinto(text[1:size]) != size - 1:
                 raise DataError("the file became shorter while it was read", hint="read it again")
         return Piece(first, cut, text)
 
-    def pieces(self, first: int, border: re.Pattern[bytes]) -> Generator[Piece]:
-        """The pieces from an object on; the next is read while one is in use."""
-        copies = [bytearray(PIECE + PIECE // 8), bytearray(PIECE + PIECE // 8)]
-        with ThreadPoolExecutor(1) as pool:
-            ahead = pool.submit(self.piece, first, self.cut(first, border), copies[0])
-            while True:
-                piece = ahead.result()
-                if piece.cut is not None:
-                    copies.reverse()
-                    first = piece.cut.end()
-                    ahead = pool.submit(self.piece, first, self.cut(first, border), copies[0])
-                yield piece
-                if piece.cut is None:
-                    return
+    def pieces(self, first: int, border: re.Pattern[bytes]) -> Iterator[Piece]:
+        """The pieces from an object on. Not read ahead by a thread, which would wait for the interpreter at every one."""
+        copy = bytearray(PIECE + PIECE // 8)
+        while True:
+            piece = self.piece(first, self.cut(first, border), copy)
+            yield piece
+            if piece.cut is None:
+                return
+            first = piece.cut.end()
 
     def cut(self, first: int, border: re.Pattern[bytes], beyond: int = 0) -> re.Match[bytes] | None:
         """The end of a piece: of a usual one, or behind a place; null where there is none near."""
@@ -112,7 +104,7 @@ class Body:
 
 @contextmanager
 def opened(place: Location) -> Iterator[Body]:
-    """The bytes of a file, which may be used on after it is closed, but not read ahead."""
+    """The bytes of a file, which may be used on after it is closed, but not read in pieces."""
     with place.mmap() as view:
         start = len(BOM) if view[:3] == BOM else 0
         rest = view[start:]

@@ -10,7 +10,6 @@ fault, is left to the caller, who decodes it at once.
 from __future__ import annotations
 
 import re
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -127,15 +126,14 @@ def _read(body: Body, at: int, spec: Spec) -> Iterator[tuple[list[Any], Piece | 
     border = _border(body.view, at)
     decoder = msgspec.json.Decoder(list[spec.struct()])  # type: ignore[misc]  # made here
     while True:
-        with closing(body.pieces(at, border)) as pieces:
-            for given in pieces:
-                objects, piece = _objects(body, given, border, decoder)
-                yield objects, piece
-                if piece is None or piece.cut is None:
-                    return
-                at = piece.cut.end()
-                if piece is not given:
-                    break  # the next begins elsewhere than it seemed to
+        for given in body.pieces(at, border):
+            objects, piece = _objects(body, given, border, decoder)
+            yield objects, piece
+            if piece is None or piece.cut is None:
+                return
+            at = piece.cut.end()
+            if piece is not given:
+                break  # the next begins elsewhere than it seemed to
 
 
 def _objects(
