@@ -231,13 +231,16 @@ def test_worker__has_limits(worker: buffers.Pool, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])
 def test_loader__uses_memory_again_and_leaves_alone_what_is_held(pictures: sm.Dataset, context: str) -> None:
+    # A process that is spawned cannot import the functions of tests.
+    collate = with_address if context == "fork" else sm.torch.collate
     loader = DataLoader(
         pictures.to_torch(tv_tensors=False), batch_size=2, num_workers=2, persistent_workers=True,
-        multiprocessing_context=context, collate_fn=with_address,
+        multiprocessing_context=context, collate_fn=collate,
     )  # fmt: skip
     seen = [(numbers(images), address) for images, address in loader]
     assert [number for found, _ in seen for number in found] == list(range(COUNT))
-    assert len({address for _, address in seen}) <= 8  # of 12
+    if context == "fork":
+        assert len({address for _, address in seen}) <= 8  # of 12
     held = [images for _, (images, _) in zip(range(5), loader, strict=False)]  # and out of the loop
     for _ in range(2):
         assert [number for images, _ in loader for number in numbers(images)] == list(range(COUNT))
