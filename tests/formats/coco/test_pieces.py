@@ -148,6 +148,15 @@ def test_pieces__only_deeper_arrays_are_called_so(tmp_path: Path, monkeypatch: p
     assert decoded.annotations.size == 0
 
 
+def test_pieces__an_array_whose_key_is_written_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(r'{"im\u0061ges": [], "annotations": [], "categories": []}')
+    both(path, monkeypatch)
+    assert decode_file(Location.parse(path), results=False, skip=False).images is not None
+
+
 @pytest.mark.usefixtures("small")
 def test_pieces__keys_that_come_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = dataset(60)

@@ -60,10 +60,9 @@ class Body:
 
     def release(self, first: int, last: int) -> None:
         """Give the mapped pages of some bytes back to the system; they come again when they are read."""
-        if self.mapped is not None and hasattr(self.mapped, "madvise"):
-            first, last = ((at + self.start) // mapping.PAGESIZE * mapping.PAGESIZE for at in (first, last))
-            if last > first:
-                self.mapped.madvise(mapping.MADV_DONTNEED, first, last - first)
+        first, last = ((at + self.start) // mapping.PAGESIZE * mapping.PAGESIZE for at in (first, last))
+        if last > first:
+            give_back(self.mapped, first, last - first)
 
     def piece(self, first: int, cut: re.Match[bytes] | None, copy: bytearray | None = None) -> Piece:
         """Read a piece: from the file, since its mapping would come page by page.
@@ -100,6 +99,12 @@ class Body:
     def cut(self, first: int, border: re.Pattern[bytes], beyond: int = 0) -> re.Match[bytes] | None:
         """The end of a piece: of a usual one, or behind a place; null where there is none near."""
         return border.search(self.view, beyond or first + PIECE, first + WIDEST)
+
+
+def give_back(mapped: mmap | None, *span: int) -> None:
+    """Give mapped pages back to the system: all, or those from a place on, so many bytes; they come again when read."""
+    if mapped is not None and hasattr(mapped, "madvise"):
+        mapped.madvise(mapping.MADV_DONTNEED, *span)
 
 
 @contextmanager

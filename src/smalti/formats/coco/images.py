@@ -153,9 +153,10 @@ def _checked(file: ImageFile, repairs: list[Loss]) -> tuple[list[str], NDArray[n
     for row in np.flatnonzero(file.ids.array.is_null().to_numpy(zero_copy_only=False)).tolist():
         faults.add(row, "id", "there is none; expected the image's id")
     for key in ("width", "height"):
-        for row in whole([section], key, 0, _PIXELS_MOST)[1]:
-            value = section.pull(key)[row]
-            faults.add(row, key, f"found {value}; expected a number of pixels")
+        bad = whole([section], key, 0, _PIXELS_MOST)[1]
+        given = section.pull(key) if bad else []
+        for row in bad:
+            faults.add(row, key, f"found {given[row]}; expected a number of pixels")
     for key in (lvis_images.NEGATIVE, lvis_images.PARTIAL) if file.by_url else ():
         for row in lvis_images.bad_lists(section, key):
             faults.add(row, key, "this is no list of category ids")

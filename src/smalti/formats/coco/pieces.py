@@ -80,7 +80,7 @@ class Pieces:
             if look - done > REST_MOST:
                 return None
             head = _decoded(before + view[done:look] + b"null]}", around)
-            if head is None or getattr(head, name) != [None]:
+            if head is None or _lists(head, specs) != {name: [None]}:
                 strays += 1
                 if strays == STRAY:
                     return None
@@ -95,7 +95,7 @@ class Pieces:
         if not before or len(view) - done > REST_MOST:
             return None
         rest = _decoded(before + view[done:], around)
-        if rest is None or any(isinstance(getattr(rest, name), list) for name in specs):
+        if rest is None or _lists(rest, specs):
             return None
         found |= others(rest, top)
         return Found({name: gathered.section() for name, gathered in arrays.items()}, found)
@@ -172,6 +172,11 @@ def _decoded(text: bytes, kind: Any) -> Any:
         raise
     except msgspec.DecodeError:
         return None
+
+
+def _lists(around: Any, specs: dict[str, Spec]) -> dict[str, list[Any]]:
+    """The arrays that stand there."""
+    return {name: found for name in specs if isinstance(found := getattr(around, name), list)}
 
 
 def others(around: Any, top: Spec) -> dict[str, Raw]:

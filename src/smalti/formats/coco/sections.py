@@ -7,7 +7,6 @@ no memory, and what was made just now lies in the processor's cache.
 from __future__ import annotations
 
 import itertools
-import mmap as mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +16,7 @@ import pyarrow as pa
 from msgspec import UNSET, Raw
 from msgspec.structs import astuple
 
+from smalti.formats.coco.body import give_back
 from smalti.formats.coco.keys import BOX
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ class Section:
 
     def forget(self) -> None:
         """Give the mapped pages back to the system; they come again from its cache when they are read."""
-        if self.mapped is not None and hasattr(self.mapped, "madvise"):
-            self.mapped.madvise(mapping.MADV_DONTNEED)
+        give_back(self.mapped)
 
 
 class Gathering:
