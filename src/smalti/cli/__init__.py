@@ -24,3 +24,5 @@ def main() -> None:
     except (SmaltiError, OSError) as error:
         sys.stderr.write(f"smalti: {error}\n")
         sys.exit(1)
+    finally:
+        gc.freeze()  # what is left goes with the process: no need to look through it once more

@@ -196,7 +196,7 @@ class PartResult:
         samples: Samples written.
         objects: Objects written.
         losses: What this part lost beyond what `Writer.losses` declares.
-        media: Pairs of an image path in the source and the path it has in the target.
+        media: Pairs of an image path in the source and the path it has in the target; `Writer.finish` does not get them.
         files: Files written.
         payload: What `Writer.finish` needs to know of this part.
     """

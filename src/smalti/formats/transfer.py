@@ -193,7 +193,7 @@ class Export:
             losses = merged([*losses, *result.losses, *self._place(place, result, read.batch)])
             self.report.samples_written += result.samples
             self.report.objects_written += result.objects
-            results.append(result)
+            results.append(replace(result, media=(), losses=()))  # done with, and as long as the dataset
             cursor = Cursor(
                 cursor.index + 1, cursor.samples + result.samples, cursor.objects + result.objects
             )

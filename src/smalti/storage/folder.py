@@ -80,27 +80,20 @@ class Folder:
 
     def write_many(self, names: Sequence[str], bodies: Sequence[bytes]) -> None:
         """Write many small files; see `Target.write_many`."""
-        folders: dict[str, list[tuple[str, bytes]]] = {}
-        for name, body in zip(safe_paths(names), bodies, strict=True):
-            folder, _, last = name.rpartition("/")
-            folders.setdefault(folder, []).append((last, body))
-        self._make(folders)
-        for folder, files in folders.items():
-            self._fill(os.path.join(self.location.local, folder), files)
-
-    def _fill(self, folder: str, files: list[tuple[str, bytes]]) -> None:
-        """Write the files of one folder."""
+        clean = safe_paths(names)
+        self._make({name.rpartition("/")[0] for name in clean})
         # One thread: two fight for the folder's lock in the kernel, and take twice as long in all.
         create, write, close = os.open, os.write, os.close
         # By the folder's handle: otherwise the system goes its whole path for each of them.
-        place = create(folder, os.O_RDONLY) if _BY_HANDLE else None
-        above = "" if _BY_HANDLE else os.path.join(folder, "")
+        root = self.location.local
+        place = create(root, os.O_RDONLY) if _BY_HANDLE else None
+        above = "" if _BY_HANDLE else os.path.join(root, "")
         try:
-            for name, body in files:
+            for name, body in zip(clean, bodies, strict=True):
                 try:
                     handle = create(above + name, _CREATE, 0o666, dir_fd=place)
                 except FileExistsError as error:
-                    raise self._twice(os.path.join(folder, name)) from error
+                    raise self._twice(os.path.join(root, name)) from error
                 try:
                     written = write(handle, body)
                     while written < len(body):  # a full disk answers at the next call

@@ -172,7 +172,7 @@ def labels(
     keep = ~_joined([file.bad for file, _, _ in held], np.bool_)
     if len({file.images.split for file, _, _ in held}) < len(held):
         keep &= ~_join_by_id(found, [(file, section) for file, _, section in held], rows)
-    order = np.argsort(np.where(keep, rows, count), kind="stable")[: np.count_nonzero(keep)]
+    order = _sorted(np.where(keep, rows, count))[: np.count_nonzero(keep)]
     annotated = np.zeros(count + 1, np.bool_)
     for file, _, _ in held:
         annotated[file.images.rows] = True
@@ -189,6 +189,14 @@ def labels(
         nulls=found.nulls,
         repairs=found.repairs,
     )
+
+
+def _sorted(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The places of numbers up to 2^31 in rising order, equal ones as they stood: a stable argsort, some times as fast."""
+    bits = len(rows).bit_length()
+    keyed = (rows << bits) | np.arange(len(rows))
+    keyed.sort()  # numbers alone are sorted by whole registers
+    return keyed & ((1 << bits) - 1)
 
 
 def _note_faults(found: Members, files: list[LabelFile], sizes: list[int]) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 
 from smalti.errors import DataError, EmptySourceError
 from smalti.formats.coco import classes
-from smalti.formats.coco.columns import pull
 from smalti.formats.coco.decode import Decoded, decode_file, forget, quiet
 from smalti.formats.coco.faults import malformed
 from smalti.formats.coco.fields import File, field_name, fields_of
@@ -207,9 +206,9 @@ def image_file(file: File, root: Location, media: Location, options: SourceOptio
     if section is None:
         raise EmptySourceError(f"{file.decoded.url}: there are no images")
     by_url = options.takes[0] is Content.LVIS
-    given = paths(section, file.source.split)[0] if by_url else pull([section], "file_name")
-    names = [name for name in given if isinstance(name, str)]
-    some = names[:: max(1, len(names) // PROBED)][:PROBED]
+    probed = section.take(np.arange(0, section.size, max(1, section.size // PROBED))[:PROBED])
+    given = paths(probed, file.source.split)[0] if by_url else probed.pull("file_name")
+    some = [name for name in given if isinstance(name, str)]
     prefix, flat = media_folder(file.source, root, media, some), False
     if by_url and not is_there(media, prefix, some):
         base = [name.rpartition("/")[2] for name in some]

@@ -12,6 +12,7 @@ Codes of losses are those of ``yolo``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from smalti.errors import DataError, EmptySourceError, OptionError
@@ -26,8 +27,10 @@ from smalti.storage.media import IMAGE_SUFFIXES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
+
     from smalti.formats.probe import Probe
-    from smalti.formats.protocol import OnError, PartResult
+    from smalti.formats.protocol import Cursor, OnError, PartResult
     from smalti.schema.schema import Schema
     from smalti.storage.folder import Target
     from smalti.storage.location import Location
@@ -134,12 +137,16 @@ class DarknetWriter(YoloWriter):
     def folder(self, split: str) -> str:
         return f"obj_{split or 'train'}_data/"
 
+    def write(self, batch: pa.RecordBatch, target: Target, cursor: Cursor) -> PartResult:
+        done = super().write(batch, target, cursor)
+        return replace(done, payload=(done.payload, [image for _, image in done.media]))
+
     def finish(self, target: Target, results: Sequence[PartResult]) -> int:
-        used = sorted(set().union(*(result.payload for result in results)) if results else set())
+        used = sorted(set().union(*(splits for splits, _ in (result.payload for result in results))))
         keys = {split: key for key, split in KEYS.items()}
         lists: dict[str, list[str]] = {}
         for result in results:
-            for _, image in result.media:
+            for image in result.payload[1]:
                 lists.setdefault(image.partition("/")[0], []).append(f"data/{image}\n")
         settings = [f"classes = {len(self.feature.categories)}\n"]
         for split in used or [""]:
