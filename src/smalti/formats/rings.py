@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Masks = tuple[NDArray[np.int64], NDArray[np.int64]]  # runs, and where each mask's begin
+
+AT_ONCE = 256  # objects whose pixels are compared at once
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:
@@ -47,26 +51,64 @@ def join(rings: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 def from_polygons(rings: Sequence[Any], height: int, width: int) -> Joined | None:
     """One ring for the parts of an object; null where no part has three points."""
-    parts = [np.asarray(ring, np.float64) for ring in rings if len(ring) >= 6]
-    if not parts:
-        return None
-    ring = join([part.reshape(-1, 2) for part in parts])
-    bounds = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
-    runs, _ = raster.polygons_to_runs(np.concatenate(parts), bounds, [0, len(parts)], height, width)
-    return Joined(ring, _overlap(ring, runs, height, width))
+    return many_from_polygons([rings], [height], [width])[0]
+
+
+def many_from_polygons(
+    objects: Sequence[Sequence[Any]], heights: Sequence[int], widths: Sequence[int]
+) -> list[Joined | None]:
+    """One ring for the parts of each object; null where none of its parts has three points.
+
+    Args:
+        objects: The rings of each object, x0, y0, x1, y1, … in pixels.
+        heights: ``(n,)`` of each object's image.
+        widths: ``(n,)`` likewise.
+    """
+    found: list[Joined | None] = []
+    for start in range(0, len(objects), AT_ONCE):
+        stop = start + AT_ONCE
+        found += _some_from_polygons(objects[start:stop], heights[start:stop], widths[start:stop])
+    return found
+
+
+def _some_from_polygons(
+    objects: Sequence[Sequence[Any]], heights: Sequence[int], widths: Sequence[int]
+) -> list[Joined | None]:
+    found: list[Joined | None] = [None] * len(objects)
+    kept = [[np.asarray(ring, np.float64) for ring in rings if len(ring) >= 6] for rings in objects]
+    some = [index for index, parts in enumerate(kept) if parts]
+    if not some:
+        return found
+    made = [join(kept[index]) for index in some]
+    size = [heights[index] for index in some], [widths[index] for index in some]
+    overlap = _ious(_runs([kept[index] for index in some], *size), _runs([[ring] for ring in made], *size))
+    for index, ring, iou in zip(some, made, overlap.tolist(), strict=True):
+        found[index] = Joined(ring, iou)
+    return found
 
 
 def from_mask(mask: dict[str, Any]) -> Joined | None:
     """One ring around the pixels of a mask; null for a mask without any."""
     height, width = mask["height"], mask["width"]
-    runs, _ = rle.decode_counts([mask["counts"]])
+    runs, offsets = rle.decode_counts([mask["counts"]])
     coords, bounds, _ = outline.runs_to_polygons(runs, height, width)
     if not len(coords):
         return None
     ring = join([coords[a:b].reshape(-1, 2) for a, b in pairwise(bounds.tolist())])
-    return Joined(ring, _overlap(ring, runs, height, width))
+    return Joined(ring, float(_ious((runs, offsets), _runs([[ring]], [height], [width]))[0]))
 
 
-def _overlap(ring: NDArray[np.float64], runs: NDArray[np.int64], height: int, width: int) -> float:
-    made, _ = raster.polygons_to_runs(ring.ravel(), [0, ring.size], [0, 1], height, width)
-    return 1.0 if np.array_equal(made, runs) else rle.iou(made, runs)
+def _runs(
+    objects: Sequence[Sequence[NDArray[np.float64]]], heights: Sequence[int], widths: Sequence[int]
+) -> Masks:
+    """The pixels of each object's rings."""
+    every = [ring.ravel() for rings in objects for ring in rings]
+    ring_offsets = np.concatenate([[0], np.cumsum([ring.size for ring in every])])
+    offsets = np.concatenate([[0], np.cumsum([len(rings) for rings in objects])])
+    return raster.polygons_to_runs(np.concatenate(every), ring_offsets, offsets, heights, widths)
+
+
+def _ious(before: Masks, after: Masks) -> NDArray[np.float64]:
+    """The overlap of each mask with its partner ``(n,)``; 1 where both are empty."""
+    shared, together = rle.overlaps(before, after)
+    return np.where(together > 0, shared / np.maximum(together, 1), 1.0)

@@ -289,9 +289,29 @@ def toggles_to_runs(positions: Ints, owner: Ints, totals: Ints) -> tuple[Ints, I
     return runs, offsets
 
 
+def overlaps(one: tuple[Ints, Ints], other: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """Pixels that each mask shares with its partner ``(n,)``, and those that one of the two has ``(n,)``.
+
+    Args:
+        one: Runs and offsets of n masks, one at least.
+        other: Those of their partners, of the same sizes.
+
+    Raises:
+        DataError: Two partners have different numbers of pixels.
+    """
+    (runs, offsets), (others, at) = one, other
+    count = len(offsets) - 1
+    lengths = np.stack([np.diff(offsets), np.diff(at)], axis=1).ravel()
+    first = np.repeat(np.tile([True, False], count), lengths)
+    mixed = np.empty(len(first), np.int64)
+    mixed[first], mixed[~first] = runs, others
+    pairs = np.concatenate([[0], np.cumsum(lengths)])
+    shared = areas(*merge_many(mixed, pairs, 2 * np.arange(count + 1), intersect=True))
+    return shared, areas(runs, offsets) + areas(others, at) - shared
+
+
 def iou(a: ArrayLike, b: ArrayLike) -> float:
     """Intersection over union of two masks of one size, given as runs; 0 where both are empty."""
-    one, two = np.asarray(a, np.int64), np.asarray(b, np.int64)
-    both = int(merge([one, two], intersect=True)[1::2].sum())
-    union = int(one[1::2].sum() + two[1::2].sum()) - both
-    return both / union if union else 0.0
+    one, two = ((np.asarray(mask, np.int64), np.array([0, np.size(mask)])) for mask in (a, b))
+    (both,), (union,) = overlaps(one, two)
+    return float(both / union) if union else 0.0

@@ -71,11 +71,12 @@ def _hard_rings(
     """The ring of every object that is not one ring already, by what it is made of."""
     masked, quad, boxed = encoder.valid("mask"), encoder.valid("quad"), encoder.valid("bbox")
     ways: Ways = {member: [] for member in WAYS}
-    for index in np.flatnonzero(encoder.keep & ~simple).tolist():
-        width, height = encoder.size[index].astype(int).tolist()
-        bounds = ring_offsets[offsets[index] : offsets[index + 1] + 1]
-        parts = [coords[a:b] for a, b in pairwise(bounds)]
-        joined, way = rings.from_polygons(parts, height, width), "polygons"
+    hard = np.flatnonzero(encoder.keep & ~simple).tolist()
+    bounds = [ring_offsets[offsets[index] : offsets[index + 1] + 1].tolist() for index in hard]
+    parts = [[coords[a:b] for a, b in pairwise(some)] for some in bounds]
+    width, height = encoder.size[hard].astype(int).T.tolist()
+    for index, made in zip(hard, rings.many_from_polygons(parts, height, width), strict=True):
+        joined, way = made, "polygons"
         if joined is None and masked[index]:
             joined, way = rings.from_mask(encoder.member("mask")[index].as_py()), "mask"
         if joined is not None:
