@@ -29,6 +29,7 @@ SIZES = (3, 4, 8, 16)
 LONGEST = 1 << SIZES[-1]
 CHANNELS = 4
 WORD = 8
+AHEAD = 2**64 - 1
 
 
 def decode(rle: Sequence[int], height: int, width: int) -> NDArray[np.uint8]:
@@ -43,44 +44,50 @@ def decode(rle: Sequence[int], height: int, width: int) -> NDArray[np.uint8]:
         raise DataError("rle: expected a list of bytes") from error
     if packed.ndim != 1 or ((packed < 0) | (packed > 255)).any():
         raise DataError("rle: expected a list of bytes")
-    bits = np.unpackbits(packed.astype(np.uint8))
+    body = packed.astype(np.uint8).tobytes()
     total = height * width * CHANNELS
-    if len(bits) < HEAD or (count := _number(bits, 0, 32)) != total:
-        found = count if len(bits) >= HEAD else len(bits)
+    size = 8 * len(body)
+    if size < HEAD or (count := _number(body, 0, 32)) != total:
+        found = count if size >= HEAD else size
         raise DataError(
             f"rle: found {found} values, expected {total}: 4 for each of {width} x {height} pixels"
         )
-    values = _blocks(bits, total)
+    values = _blocks(body, total)
     return (values.reshape(height, width, CHANNELS)[:, :, 3] > 0).astype(np.uint8)
 
 
-def _blocks(bits: NDArray[np.uint8], total: int) -> NDArray[np.int64]:
-    word = _number(bits, 32, 5) + 1
-    sizes = [_number(bits, 37 + 4 * n, 4) + 1 for n in range(4)]
-    out = np.zeros(total, np.int64)
+def _blocks(body: bytes, total: int) -> NDArray[np.int64]:
+    bits = np.unpackbits(np.frombuffer(body, np.uint8))
+    word = _number(body, 32, 5) + 1
+    sizes = [_number(body, 37 + 4 * n, 4) + 1 for n in range(4)]
+    values: list[int] = []
+    counts: list[int] = []
     at, done = HEAD, 0
     while done < total:
-        size = sizes[_number(bits, at + 1, 2)] if at + 3 <= len(bits) else 0
-        count = _number(bits, at + 3, size) + 1 if at + 3 + size <= len(bits) else 0
-        repeated = bits[at] if at < len(bits) else 0
-        start = at + 3 + size
+        # The 57 bits from here on, or more: what a block has in front, and a value, are 51 at most.
+        ahead = (int.from_bytes(body[at >> 3 : (at >> 3) + 8].ljust(8, b"\0"), "big") << (at & 7)) & AHEAD
+        size = sizes[ahead >> 61 & 3]
+        count = (ahead >> 61 - size & (1 << size) - 1) + 1
+        start, repeated = at + 3 + size, ahead >> 63
         at = start + word * (1 if repeated else count)
-        if not count or at > len(bits) or done + count > total:
+        if at > len(bits) or done + count > total:
             raise DataError(f"rle: it ends, or runs over, after {done} of {total} values")
         if repeated:
-            out[done : done + count] = _number(bits, start, word)
+            values.append(ahead >> 61 - size - word & (1 << word) - 1)
+            counts.append(count)
         else:
             powers = 1 << np.arange(word - 1, -1, -1, dtype=np.int64)
-            out[done : done + count] = bits[start:at].reshape(count, word) @ powers
+            values += (bits[start:at].reshape(count, word) @ powers).tolist()
+            counts += [1] * count
         done += count
-    return out
+    return np.repeat(np.array(values, np.int64), np.array(counts, np.int64))
 
 
-def _number(bits: NDArray[np.uint8], start: int, size: int) -> int:
-    found = 0
-    for bit in bits[start : start + size].tolist():
-        found = found << 1 | bit
-    return found
+def _number(body: bytes, start: int, size: int) -> int:
+    """The number that some bits are, all of them there."""
+    stop = start + size
+    last = -(-stop // 8)
+    return int.from_bytes(body[start // 8 : last], "big") >> (8 * last - stop) & ((1 << size) - 1)
 
 
 def encode(pixels: ArrayLike) -> list[int]:
