@@ -94,7 +94,7 @@ def from_mask(mask: dict[str, Any]) -> Joined | None:
     coords, bounds, _ = outline.runs_to_polygons(runs, height, width)
     if not len(coords):
         return None
-    ring = join([coords[a:b].reshape(-1, 2) for a, b in pairwise(bounds.tolist())])
+    ring = join([coords[a:b] for a, b in pairwise(bounds.tolist())])
     return Joined(ring, float(_ious((runs, offsets), _runs([[ring]], [height], [width]))[0]))
 
 

@@ -192,7 +192,7 @@ def labels(
 
 
 def _sorted(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The places of numbers up to 2^31 in rising order, equal ones as they stood: a stable argsort, some times as fast."""
+    """The places of numbers up to 2^31 in rising order, equal ones as they stood: a stable argsort, several times as fast."""
     bits = len(rows).bit_length()
     keyed = (rows << bits) | np.arange(len(rows))
     keyed.sort()  # numbers alone are sorted by whole registers

@@ -15,13 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw
 
+from smalti.formats.coco.texts import COMMA
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from smalti.formats.coco.texts import Texts
 
 _BLANKS = (b" ", b"\n", b"\t", b"\r")
-_COMMA, _OPEN, _CLOSE, _BLANK = b",[] "
+_OPEN, _CLOSE, _BLANK = b"[] "
 PIECE = 1 << 20  # bytes of text parsed at once: with less, threads wait for each other more than they work
 
 
@@ -87,7 +89,7 @@ def numbers(text: bytes, count: int, out: NDArray[np.float64] | None = None) -> 
 def _read(text: bytes, count: int, out: NDArray[np.float64] | None) -> Numbers | None:
     """Parse texts without any blank but one behind a comma; null where they are not."""
     symbols = np.frombuffer(text, np.uint8)
-    stop = np.flatnonzero(symbols == _COMMA)
+    stop = np.flatnonzero(symbols == COMMA)
     if not len(stop) or stop[-1] != len(text) - 1:
         return None
     start = np.zeros(len(stop), np.int64)

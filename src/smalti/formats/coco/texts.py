@@ -76,10 +76,10 @@ def texts_of(sections: Sequence[Section], key: str) -> Texts:
 
 def _gathered(buffer: pa.Buffer, start: NDArray[np.int64], length: NDArray[np.int64]) -> bytes:
     """Texts of one file with a comma behind each, by Arrow: others run while it waits for the file's pages."""
+    # Arrow takes some of a row of texts: here those with the byte behind each, which becomes the comma, and what
+    # lies between them. No two share a byte, since more than one stands between two values of a file.
     order = np.argsort(start)
-    places = np.empty(
-        2 * len(order), np.int64
-    )  # the texts with the byte behind them, and what is between them
+    places = np.empty(2 * len(order), np.int64)
     places[::2] = start[order]
     places[1::2] = places[::2] + length[order] + 1
     every = pa.Array.from_buffers(

@@ -29,7 +29,7 @@ SIZES = (3, 4, 8, 16)
 LONGEST = 1 << SIZES[-1]
 CHANNELS = 4
 WORD = 8
-AHEAD = 2**64 - 1
+AHEAD = 2**64 - 1  # the bits that are looked at together
 
 
 def decode(rle: Sequence[int], height: int, width: int) -> NDArray[np.uint8]:
