@@ -21,6 +21,7 @@ FLOORS = {
     "geometry": 1,
     "errors": 1,
     "_extras": 1,
+    "native": 1,
     "_progress": 1,
     "schema": 2,
     "storage": 2,

@@ -115,7 +115,7 @@ def decode_counts(counts: Sequence[bytes]) -> tuple[Ints, Ints]:
     Raises:
         DataError: A text is no run-length text; the message gives its position.
     """
-    runs, offsets, bad = decode_text(*_joined(counts))
+    runs, offsets, bad = read_counts(counts)
     if len(bad):
         raise DataError(
             f"mask {bad[0]} is no COCO run-length text: {bytes(counts[bad[0]])[:40]!r}; expected characters"
@@ -126,7 +126,12 @@ def decode_counts(counts: Sequence[bytes]) -> tuple[Ints, Ints]:
 
 def bad_counts(counts: Sequence[bytes]) -> Ints:
     """Positions of the texts that `decode_counts` refuses."""
-    return decode_text(*_joined(counts))[2]
+    return read_counts(counts)[2]
+
+
+def read_counts(counts: Sequence[bytes]) -> tuple[Ints, Ints, Ints]:
+    """Runs and offsets from one byte string a mask, and the positions of those that are no run-length text."""
+    return decode_text(*_joined(counts))
 
 
 def _joined(counts: Sequence[bytes]) -> tuple[Bytes, Ints]:

@@ -7,20 +7,25 @@ file system.
 
 from __future__ import annotations
 
+import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from smalti.errors import DataError
+from smalti.native import files
 from smalti.storage.paths import safe_path, safe_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from smalti.storage.location import Location
 
 # O_EXCL: a name is written once, and never through a symbolic link. O_BINARY exists on Windows alone.
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-_BY_HANDLE = os.open in os.supports_dir_fd
+MANY = 64  # files that are worth a thread's time
 
 
 class Target(Protocol):
@@ -62,7 +67,7 @@ class Target(Protocol):
 
 
 class Folder:
-    """Writes files below a local folder. It can be pickled, and used by several workers at once.
+    """Writes files below a local folder. It can be pickled: several workers write to copies of it at once.
 
     Attributes:
         location: The folder.
@@ -70,39 +75,58 @@ class Folder:
         last: The name of the file to upload last.
     """
 
-    __slots__ = ("_made", "dry", "last", "location")
+    __slots__ = ("_made", "_pool", "_running", "dry", "last", "location")
 
     def __init__(self, location: Location) -> None:
         self.location = location
         self.dry = False
         self.last: str | None = None
         self._made: set[str] = set()
+        self._pool: ThreadPoolExecutor | None = None
+        self._running: Future[None] | None = None
 
     def write_many(self, names: Sequence[str], bodies: Sequence[bytes]) -> None:
         """Write many small files; see `Target.write_many`."""
         clean = safe_paths(names)
+        if len(clean) != len(bodies):
+            raise ValueError(f"there are {len(clean)} names and {len(bodies)} bodies: one list is shorter")
         self._make({name.rpartition("/")[0] for name in clean})
+        self.settle()
+        if self._pool is not None and len(clean) >= MANY:
+            self._running = self._pool.submit(self._create, clean, list(bodies))
+        else:
+            self._create(clean, list(bodies))
+
+    def settle(self) -> None:
+        """Wait until everything is written that was to be; errors as in `write_many`."""
+        if self._running is not None:
+            running, self._running = self._running, None
+            running.result()
+
+    @contextmanager
+    def behind(self) -> Iterator[Folder]:
+        """Let `write_many` return while its files are still being written; at the end all are."""
+        if files is None:  # Python's own way would wait for the interpreter more than it gains
+            yield self
+            return
+        with ThreadPoolExecutor(1, "smalti-files") as pool:
+            self._pool = pool
+            try:
+                yield self
+                self.settle()
+            finally:
+                self._pool = None
+
+    def _create(self, names: list[str], bodies: list[bytes]) -> None:
         # One thread: two fight for the folder's lock in the kernel, and take twice as long in all.
-        create, write, close = os.open, os.write, os.close
-        # By the folder's handle: otherwise the system goes its whole path for each of them.
         root = self.location.local
-        place = create(root, os.O_RDONLY) if _BY_HANDLE else None
-        above = "" if _BY_HANDLE else os.path.join(root, "")
-        try:
-            for name, body in zip(clean, bodies, strict=True):
-                try:
-                    handle = create(above + name, _CREATE, 0o666, dir_fd=place)
-                except FileExistsError as error:
-                    raise self._twice(os.path.join(root, name)) from error
-                try:
-                    written = write(handle, body)
-                    while written < len(body):  # a full disk answers at the next call
-                        written += write(handle, body[written:])
-                finally:
-                    close(handle)
-        finally:
-            if place is not None:
-                close(place)
+        failed = _created_in_c(root, names, bodies) if files is not None else _created(root, names, bodies)
+        if failed is not None:
+            at, number = failed
+            path = os.path.join(root, names[at])
+            if number == errno.EEXIST:
+                raise self._twice(path)
+            raise OSError(number, os.strerror(number), path)
 
     def write(self, name: str, body: bytes) -> None:
         """Write one file; see `Target.write_many`."""
@@ -140,6 +164,41 @@ class Folder:
 
     def _twice(self, path: str) -> DataError:
         return written_twice(os.path.relpath(path, self.location.local))
+
+    def __getstate__(self) -> tuple[Location, str | None]:
+        """A copy elsewhere writes at once: nobody there waits for it."""
+        return self.location, self.last
+
+    def __setstate__(self, state: tuple[Location, str | None]) -> None:
+        self.__init__(state[0])  # type: ignore[misc]  # as new
+        self.last = state[1]
+
+
+def _created_in_c(root: str, names: list[str], bodies: list[bytes]) -> tuple[int, int] | None:
+    """Create files below a folder; gives the first that failed and its error number."""
+    place = os.open(root, os.O_RDONLY)
+    try:
+        return cast(
+            "tuple[int, int] | None", files.create(place, [os.fsencode(name) for name in names], bodies)
+        )
+    finally:
+        os.close(place)
+
+
+def _created(root: str, names: list[str], bodies: list[bytes]) -> tuple[int, int] | None:
+    """The same in Python."""
+    for at, (name, body) in enumerate(zip(names, bodies, strict=True)):
+        try:
+            handle = os.open(os.path.join(root, name), _CREATE, 0o666)
+            try:
+                written = os.write(handle, body)
+                while written < len(body):  # a full disk answers at the next call
+                    written += os.write(handle, body[written:])
+            finally:
+                os.close(handle)
+        except OSError as error:
+            return at, error.errno or errno.EIO
+    return None
 
 
 class NullFolder:

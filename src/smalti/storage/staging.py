@@ -88,8 +88,8 @@ def staged_folder(target: Location, overwrite: bool = False) -> Iterator[Folder]
     check_target(target, overwrite, folder=True)
     if not target.is_local:
         with tempfile.TemporaryDirectory(prefix="smalti-") as temporary:
-            folder = Folder(Location.parse(temporary))
-            yield folder
+            with Folder(Location.parse(temporary)).behind() as folder:
+                yield folder
             names = folder.location.find()
             if folder.last in names:
                 names.remove(folder.last)
@@ -100,7 +100,8 @@ def staged_folder(target: Location, overwrite: bool = False) -> Iterator[Folder]
     stage = _sibling(final)
     os.mkdir(stage.local)
     try:
-        yield Folder(stage)
+        with Folder(stage).behind() as folder:
+            yield folder
         _move_folder(stage.local, final, overwrite)
     finally:
         shutil.rmtree(stage.local, ignore_errors=True)  # it is gone after a move

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as official
 
-from smalti.formats.coco import FORMAT
+from smalti.formats.coco import FORMAT, numeric, scan
 from smalti.formats.report import Report
 from smalti.formats.transfer import Export, account_plan
 from smalti.storage.location import Location
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "coco"
+
+
+@pytest.fixture(params=["compiled", "python"], autouse=True)
+def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs twice: with the kernels in C, and as where there was no compiler."""
+    if request.param == "python":
+        monkeypatch.setattr(numeric, "json", None)
+        monkeypatch.setattr(scan, "json", None)
 
 
 @dataclass

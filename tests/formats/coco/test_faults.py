@@ -303,3 +303,19 @@ def test_skeleton__counted_from_0(coco: Any, tmp_path: Path) -> None:
     coco.write(source, tmp_path / "out")
     before = coco.load(coco.golden / "dm_keypoints/annotations/person_keypoints_val.json")
     assert coco.load(tmp_path / "out/annotations/instances_val.json") == coco.sorted_by_image(before)
+
+
+@pytest.mark.parametrize("key", ['a"b', "a\\b", "a\tb"])
+def test_keys__that_no_struct_may_have(coco: Any, make: Callable[..., Path], key: str) -> None:
+    body = coco.minimal()
+    body["annotations"][1][key] = 1
+    path = make(annotations=body["annotations"])
+    with pytest.raises(DataError, match=r"found the key .* expected keys without") as caught:
+        coco.read(path)
+    assert caught.value.position == "$.annotations[1]"
+    left = coco.read(path, on_error="skip")
+    assert len(left.objects()) == 1
+    assert "found the key" in left.errors[0]
+    for on_error in ("raise", "skip"):
+        with pytest.raises(DataError, match="found the key"):
+            coco.read(make(**{key: 1}), on_error=on_error)

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.formats.coco.conftest import GOLDEN
 
+from smalti import native
 from smalti.errors import DataError
-from smalti.formats.coco import body, decode, pieces, read
+from smalti.formats.coco import body, decode, pieces, read, scan
 from smalti.formats.coco.decode import Decoded, decode_file
 from smalti.formats.coco.sections import Places, Section
 from smalti.storage.location import Location
@@ -28,6 +29,8 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(body, "PIECE", request.param)
     monkeypatch.setattr(body, "WIDEST", 64 * 1024)
     monkeypatch.setattr(pieces, "RELEASED", 4096)
+    monkeypatch.setattr(scan, "PIECE", request.param)
+    monkeypatch.setattr(scan, "WIDEST", 64 * 1024)
 
 
 @pytest.fixture
@@ -215,6 +218,7 @@ def test_pieces__objects_too_large_for_a_piece(
 ) -> None:
     monkeypatch.setattr(body, "PIECE", 64)
     monkeypatch.setattr(body, "WIDEST", 128)
+    monkeypatch.setattr(scan, "json", None)
     path = tmp_path / "a.json"
     path.write_text(json.dumps(dataset(20)))
     decode_file(Location.parse(path), results=False, skip=False)
@@ -252,12 +256,51 @@ def test_pieces__whatever_stands_in_objects(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(body, "PIECE", 8)
+    monkeypatch.setattr(scan, "PIECE", 8)
     content = dataset(len(extras))
     for note, extra in zip(content["annotations"], extras, strict=True):
         note["extra"] = extra
     path = tmp_path / "a.json"
     path.write_text(json.dumps({key: content[key] for key in order}, separators=blanks))
     both(path, monkeypatch)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    damage=st.lists(
+        st.tuples(st.integers(0), st.sampled_from([*'{}[]",:\\ 0159.-eE\n\t\0é', "null", "true", '"x"', ""])),
+        max_size=3,
+    ),
+    skip=st.booleans(),
+    blanks=st.sampled_from([(",", ":"), (", ", ": ")]),
+)
+def test_scan__a_damaged_file_is_what_it_is_without(
+    damage: list[tuple[int, str]],
+    skip: bool,
+    blanks: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernels in C change nothing about what is read, nor about what is refused."""
+    monkeypatch.setattr(scan, "PIECE", 100)
+    text = json.dumps(dataset(6), separators=blanks)
+    for at, instead in damage:
+        place = at % len(text)
+        text = text[:place] + instead + text[place + 1 :]
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    outcomes = []
+    for kernel in (native.json, None):
+        with monkeypatch.context() as patch:
+            patch.setattr(scan, "json", kernel)
+            try:
+                found = decode_file(Location.parse(path), results=False, skip=skip)
+            except DataError as error:
+                outcomes.append(str(error))
+            else:
+                tops = {key: bytes(raw) for key, raw in found.top.items()}
+                outcomes.append((plain(found.images), plain(found.annotations), tops))
+    assert outcomes[0] == outcomes[1]
 
 
 def test_parts__with_much_geometry_have_fewer_samples(

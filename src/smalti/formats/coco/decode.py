@@ -28,6 +28,7 @@ from smalti.formats.coco.keys import (
     IMAGE_KEYS,
     KEYS_MOST,
     STANDARD,
+    UNKNOWN,
     Spec,
     file_struct,
 )
@@ -156,11 +157,12 @@ def _split(message: str) -> tuple[str, str]:
 
 def _misformed(message: str, *, results: bool) -> DataError:
     reason, place = _split(message)
-    hint = None
-    if place == "$":
+    if found := UNKNOWN.fullmatch(reason):
+        reason = f"found the key {found[1]!r}; expected keys without quotation marks, back slashes and control characters"
+    elif place == "$":
         wanted = "an array of detections" if results else "an object with images, annotations, categories"
-        reason, hint = f"{reason} at the top; expected {wanted}", None
-    return DataError(reason[:1].lower() + reason[1:], position=place, hint=hint)
+        reason = f"{reason} at the top; expected {wanted}"
+    return DataError(reason[:1].lower() + reason[1:], position=place)
 
 
 def _collect_keys(body: memoryview, specs: dict[str, Spec], top: Spec, *, results: bool) -> None:
@@ -182,8 +184,9 @@ def _raw_sections(
     if results:
         return {"annotations": msgspec.json.decode(body, type=list[Raw])}
     for name in msgspec.json.decode(body, type=dict[str, Raw]):
-        if name not in specs and name not in top.keys:
-            top.add(name, required=False)
+        unknown = f"Object contains unknown field `{name}`"
+        if name not in specs and name not in top.keys and not top.adapt(unknown, "$"):
+            raise _misformed(unknown, results=False)
     found = msgspec.json.decode(body, type=file_struct(specs, top, item=Raw))
     return {name: getattr(found, name) or [] for name in specs}
 
@@ -215,9 +218,7 @@ def _salvaged(raws: list[Raw], spec: Spec, here: str, body: Body) -> Section:
                 if spec.adapt(reason, place):
                     decoder = msgspec.json.Decoder(spec.struct())
                     continue
-                faults.append(
-                    DataError(reason[:1].lower() + reason[1:], position=f"{here}[{row}]{place[1:]}")
-                )
+                faults.append(_misformed(f"{reason} - at `{here}[{row}]{place[1:]}`", results=False))
             else:
                 good.append(row)
             break

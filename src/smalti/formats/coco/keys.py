@@ -48,7 +48,8 @@ ANNOTATION_KEYS: dict[str, tuple[Any, ...]] = {
     "caption": (str, str | None),
 }
 STANDARD = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation")
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')  # no field of a struct may have it in its name
 _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _EXPECTED = re.compile(r"\$?(?:.*)\.([^.\[\]]+)(?:\[\d+\])*", re.DOTALL)
 
@@ -110,7 +111,9 @@ class Spec:
 
     def adapt(self, reason: str, place: str) -> bool:
         """Change what a message of msgspec's complains about; false where nothing can be changed."""
-        if found := _UNKNOWN.fullmatch(reason):
+        if found := UNKNOWN.fullmatch(reason):
+            if _UNNAMEABLE.search(found[1]):
+                return False
             if len(self.keys) >= KEYS_MOST:
                 raise DataError(
                     f"found more than {KEYS_MOST} different keys, such as {found[1]!r}; expected objects"

@@ -19,6 +19,7 @@ from msgspec import Raw
 
 from smalti.formats.coco.body import Piece
 from smalti.formats.coco.keys import file_struct
+from smalti.formats.coco.scan import scan
 from smalti.formats.coco.sections import Gathering, Section
 
 if TYPE_CHECKING:
@@ -105,6 +106,10 @@ class Pieces:
         done = self._done.get(start)
         if done is not None and done[0].fields == spec.fields():
             return done
+        scanned = scan(self.body, start, _border(self.body.view, start), spec)
+        if scanned is not None:
+            self._done[start] = scanned
+            return scanned
         gathered, released, end = Gathering(spec), start, start
         try:
             for objects, piece in _read(self.body, start, spec):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NOTHING = ord("n")  # what a null begins with
 CHUNK = 4096  # objects taken apart at once
-_DTYPES: dict[Any, type] = {int: np.int64, float: np.float64}
+DTYPES: dict[Any, type] = {int: np.int64, float: np.float64}
 
 
 class Places(NamedTuple):
@@ -138,6 +138,12 @@ class Gathering:
                 made.append(_column(key, values, text, offset))
         self.size += len(objects)
 
+    def append(self, columns: list[Any], count: int) -> None:
+        """Take the next objects as columns, in the order of `fields`."""
+        for made, column in zip(self._made, columns, strict=True):
+            made.append(column)
+        self.size += count
+
     def section(self) -> Section:
         """All that was taken; without the optional keys that no object has."""
         columns = {
@@ -164,9 +170,9 @@ def _column(key: Key, values: Sequence[Any], text: pa.Buffer | None, offset: int
         return np.fromiter(numbers, np.float64, 4 * len(values)).reshape(-1, 4)
     if key.type is str:
         return pa.array(values, pa.string())
-    if key.type in _DTYPES:
+    if key.type in DTYPES:
         try:
-            return np.fromiter(values, _DTYPES[key.type], len(values))
+            return np.fromiter(values, DTYPES[key.type], len(values))
         except OverflowError:
             return list(values)  # beyond 64 bits
     return list(values)

@@ -7,6 +7,7 @@ one object; run lengths as numbers; run lengths as text. ``iscrowd`` does not de
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
     from smalti.formats.coco.texts import Texts
 
 LIST, OBJECT = b"[{"
-LOOKED = 1024  # masks whose form is looked at before the file's pages are given back
+HEAD = 64  # bytes of a mask in which its form is looked for
 _PIXELS_MOST = 2**31 - 1
+_RUN_MOST = 2**63
 _VISIBILITY = 127  # the largest value of an int8
+_COUNTS = re.compile(rb'"counts"\s*:\s*(["\[])')
 
 
 class _Rle(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -272,40 +275,50 @@ def _one_mask(text: bytes) -> _Rle | str:
 
 def _compressed(found: Shapes, masks: list[_Rle], at: NDArray[np.int64]) -> list[bytes | None]:
     """The run lengths as text; null for a mask whose runs do not fill its size."""
-    plain = [place for place, mask in enumerate(masks) if isinstance(mask.counts, list)]
-    texts: list[bytes | None] = [
-        mask.counts.encode() if isinstance(mask.counts, str) else None for mask in masks
-    ]
-    try:
-        for place, text in zip(plain, _packed([masks[place].counts for place in plain]), strict=True):
-            texts[place] = text
-    except OverflowError:
-        pass  # a run beyond 64 bits fills no image
-    words = [text or b"" for text in texts]
-    bad = np.zeros(len(masks), np.bool_)
-    bad[rle.bad_counts(words)] = True
-    runs, offsets = rle.decode_counts(
-        [b"" if wrong else word for word, wrong in zip(words, bad, strict=True)]
-    )
-    sizes = np.array([mask.size for mask in masks], dtype=object).reshape(-1, 2)
-    fits = np.array([0 <= h <= _PIXELS_MOST and 0 <= w <= _PIXELS_MOST for h, w in sizes.tolist()], np.bool_)
-    sizes = np.where(fits[:, None], sizes, 0).astype(np.int64)
-    bad[rle.check_runs(runs, offsets, sizes[:, 0], sizes[:, 1])] = True
-    for place in np.flatnonzero(bad | ~fits).tolist():
+    fits = np.array([max(mask.size) <= _PIXELS_MOST and min(mask.size) >= 0 for mask in masks], np.bool_)
+    sizes = np.array([mask.size if fit else (0, 0) for mask, fit in zip(masks, fits, strict=True)], np.int64)
+    bad, texts = ~fits, np.full(len(masks), None, object)
+    for form, read in ((str, _read_texts), (list, _read_numbers)):
+        rows = np.flatnonzero([isinstance(mask.counts, form) for mask in masks])
+        if not len(rows):
+            continue
+        runs, offsets, wrong, texts[rows] = read([masks[row].counts for row in rows.tolist()])
+        bad[rows[wrong]] = True
+        bad[rows[rle.check_runs(runs, offsets, *sizes[rows].T)]] = True
+    for place in np.flatnonzero(bad).tolist():
         height, width = masks[place].size
         found.faults[int(at[place])] = (
             ".segmentation.counts",
             f"found run lengths that do not fill {height} x {width} pixels; expected runs of that sum",
         )
-        texts[place] = None
-    return texts
+    texts[bad] = None
+    return texts.tolist()
 
 
-def _packed(counts: list[Any]) -> list[bytes]:
-    """Runs as numbers to the text form; runs of length 0 are kept, negative ones refused later."""
-    offsets = np.concatenate([[0], np.cumsum([len(runs) for runs in counts])]).astype(np.int64)
-    runs = np.fromiter(itertools.chain.from_iterable(counts), np.int64, int(offsets[-1]))
-    return rle.encode_counts(runs, offsets)
+_Read = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.object_]"]
+
+
+def _read_texts(counts: list[Any]) -> _Read:
+    """Runs of masks that are texts, their offsets, the masks that are none, and the texts."""
+    texts = np.empty(len(counts), object)
+    texts[:] = [text.encode() for text in counts]
+    return (*rle.read_counts(texts.tolist()), texts)
+
+
+def _read_numbers(counts: list[Any]) -> _Read:
+    """The same of runs that are numbers; runs of length 0 are kept."""
+    try:
+        runs = np.fromiter(itertools.chain.from_iterable(counts), np.int64)
+    except OverflowError:  # a run beyond 64 bits fills no image
+        wrong = [place for place, given in enumerate(counts) if any(abs(run) >= _RUN_MOST for run in given)]
+        runs, offsets, _, texts = _read_numbers(
+            [[] if n in wrong else given for n, given in enumerate(counts)]
+        )
+        return runs, offsets, np.array(wrong, np.int64), texts
+    offsets = np.concatenate([[0], np.cumsum([len(given) for given in counts])]).astype(np.int64)
+    texts = np.empty(len(counts), object)
+    texts[:] = rle.encode_counts(runs, offsets)
+    return runs, offsets, np.zeros(0, np.int64), texts
 
 
 def uncompressed(field_: Labels) -> str | list[int] | None:
@@ -316,17 +329,15 @@ def uncompressed(field_: Labels) -> str | list[int] | None:
     rows = np.flatnonzero(texts.first == OBJECT)
     if not len(rows):
         return None
-    found: list[bool] = []
+    heads = texts.take(rows)
+    heads.length = np.minimum(heads.length, HEAD)  # most say it there: no more of their pages is fetched
+    found = [_COUNTS.search(head) for head in heads.every()]
+    unsaid = [row for row, form in zip(rows.tolist(), found, strict=True) if form is None]
     try:
-        for some in np.split(rows, range(LOOKED, len(rows), LOOKED)):
-            forms = msgspec.json.decode(_array(texts.take(some)), type=list[_Form])
-            found += [bytes(form.counts).startswith(b"[") for form in forms]
-            for file in field_.files:
-                if file.section is not None:
-                    file.section.forget()
+        rest = iter(msgspec.json.decode(_array(texts.take(np.array(unsaid, np.int64))), type=list[_Form]))
+        plain = np.array([(form[1] if form else bytes(next(rest).counts)[:1]) == b"[" for form in found])
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None  # a mask is at fault, which reading its part will say
-    plain = np.array(found)
     if not plain.any():
         return None
     if plain.all():

@@ -48,7 +48,7 @@ class Texts:
     def joined(self) -> bytes:
         """All of them, none of which may be missing, with a comma behind each."""
         if len(self) and (self.file == self.file[0]).all():
-            return _gathered(self.buffers[int(self.file[0])], self.start, self.length)
+            return gathered(self.buffers[int(self.file[0])], self.start, self.length)
         views = [memoryview(buffer) for buffer in self.buffers]
         places = zip(
             self.file.tolist(), self.start.tolist(), (self.start + self.length).tolist(), strict=True
@@ -74,8 +74,10 @@ def texts_of(sections: Sequence[Section], key: str) -> Texts:
     return Texts([section.buffer for section in sections], file, start, length, first)
 
 
-def _gathered(buffer: pa.Buffer, start: NDArray[np.int64], length: NDArray[np.int64]) -> bytes:
+def gathered(buffer: pa.Buffer, start: NDArray[np.int64], length: NDArray[np.int64]) -> bytes:
     """Texts of one file with a comma behind each, by Arrow: others run while it waits for the file's pages."""
+    if not len(start):
+        return b""
     # Arrow takes some of a row of texts: here those with the byte behind each, which becomes the comma, and what
     # lies between them. No two share a byte, since more than one stands between two values of a file.
     order = np.argsort(start)
