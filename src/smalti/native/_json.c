@@ -306,63 +306,108 @@ static const char *integer(const char *p, const char *end, int64_t *found)
     return p;
 }
 
-/* Objects of an array. */
+/* Objects of an array, as a table of cells of eight bytes: a row an object, one cell a key, or four for a box. */
+
+typedef union {
+    int64_t whole;
+    double real;
+    struct {
+        uint32_t start, size;
+    } span;
+} Cell;
 
 typedef struct {
-    const char *text;
+    const char *name;
     size_t size;
-} Name;
+    char kind;
+    Py_ssize_t cell; /* the first of its cells in a row */
+    uint64_t bit;    /* of its own, for a key that every object must have; 0 for another */
+} Key;
 
-/* Which name a key is, `guess` first; `count` if none. `p` is at the quote. */
-static Py_ssize_t which(const char *p, const char *end, const Name *names, Py_ssize_t count, Py_ssize_t guess)
+typedef struct {
+    Key *keys;
+    Py_ssize_t count, width;
+    uint64_t needed; /* the bits of all keys */
+} Keys;
+
+enum { SPAN = 's', WHOLE = 'i', REAL = 'f', BOX = 'b' };
+
+/* Which key this is, `guess` first; their count if none. `p` is at the quote. */
+static Py_ssize_t which(const char *p, const char *end, const Keys *keys, Py_ssize_t guess)
 {
-    for (Py_ssize_t tried = 0; tried < count; tried++) {
-        Py_ssize_t at = guess + tried < count ? guess + tried : guess + tried - count;
-        size_t size = names[at].size;
-        if ((size_t)(end - p) > size + 1 && p[size + 1] == '"' && !memcmp(p + 1, names[at].text, size))
+    for (Py_ssize_t tried = 0; tried < keys->count; tried++) {
+        Py_ssize_t at = guess + tried < keys->count ? guess + tried : guess + tried - keys->count;
+        size_t size = keys->keys[at].size;
+        if ((size_t)(end - p) > size + 1 && p[size + 1] == '"' && !memcmp(p + 1, keys->keys[at].name, size))
             return at;
     }
-    return count;
+    return keys->count;
 }
 
-/* One object: where each of its values stands, from `base` on, and how long it is; 0 long if it is not there. */
-static const char *object(const char *p, const char *end, const char *base, const Name *names, Py_ssize_t count,
-                          uint32_t *spans)
+static const char *box(const char *p, const char *end, Cell *cells)
 {
-    memset(spans, 0, (size_t)count * 2 * sizeof *spans);
+    if (p == end || *p != '[')
+        return NULL;
+    for (int side = 0; side < 4; side++) {
+        p = real(blanks(p + 1, end), end, &cells[side].real);
+        if (!p || (p = blanks(p, end)) == end || *p != (side < 3 ? ',' : ']'))
+            return NULL;
+    }
+    return p + 1;
+}
+
+static const char *cell(const char *p, const char *end, const char *base, char kind, Cell *cells)
+{
+    const char *first = p;
+    switch (kind) {
+    case WHOLE:
+        return integer(p, end, &cells->whole);
+    case REAL:
+        return real(p, end, &cells->real);
+    case BOX:
+        return box(p, end, cells);
+    default:
+        if ((p = value(p, end))) {
+            cells->span.start = (uint32_t)(first - base);
+            cells->span.size = (uint32_t)(p - first);
+        }
+        return p;
+    }
+}
+
+/* One object; what it does not have is 0. */
+static const char *object(const char *p, const char *end, const char *base, const Keys *keys, Cell *cells)
+{
+    uint64_t seen = 0;
+    memset(cells, 0, (size_t)keys->width * sizeof *cells);
     if (p == end || *p != '{')
         return NULL;
     p = blanks(p + 1, end);
     if (p < end && *p == '}')
-        return p + 1;
-    for (Py_ssize_t guess = 0;; guess = guess + 1 < count ? guess + 1 : 0) {
-        if (p == end || *p != '"')
+        return keys->needed ? NULL : p + 1;
+    for (Py_ssize_t at = 0;; at = at + 1 < keys->count ? at + 1 : 0) {
+        if (p == end || *p != '"' || (at = which(p, end, keys, at)) == keys->count)
             return NULL;
-        guess = which(p, end, names, count, guess);
-        if (guess == count || !(p = colon(p + names[guess].size + 2, end)))
+        const Key *key = &keys->keys[at];
+        seen |= key->bit;
+        if (!(p = colon(p + key->size + 2, end)) || !(p = cell(p, end, base, key->kind, cells + key->cell)))
             return NULL;
-        const char *first = p;
-        if (!(p = value(p, end)))
-            return NULL;
-        spans[2 * guess] = (uint32_t)(first - base);
-        spans[2 * guess + 1] = (uint32_t)(p - first);
         p = blanks(p, end);
         if (p < end && *p == '}')
-            return p + 1;
+            return seen == keys->needed ? p + 1 : NULL;
         if (p == end || *p != ',')
             return NULL;
         p = blanks(p + 1, end);
     }
 }
 
-/* All objects; the number of them, or -1. `*p` becomes the place behind the last, or behind the end of
-the array, if it is there: `*closed`. */
-static Py_ssize_t walked(const char **p, const char *end, const Name *names, Py_ssize_t count, uint32_t *spans,
-                         Py_ssize_t room, bool *closed)
+/* All objects; the number of them, or -1. `*p` becomes the place behind the last, or behind the end of the array, if it
+is there: `*closed`. */
+static Py_ssize_t walked(const char **p, const char *end, const Keys *keys, Cell *cells, Py_ssize_t room, bool *closed)
 {
     const char *base = *p, *at = blanks(base, end);
     for (Py_ssize_t row = 0; row < room; row++) {
-        if (!(at = object(at, end, base, names, count, spans + 2 * count * row)))
+        if (!(at = object(at, end, base, keys, cells + keys->width * row)))
             return -1;
         *p = at;
         at = blanks(at, end);
@@ -378,59 +423,85 @@ static Py_ssize_t walked(const char **p, const char *end, const Name *names, Py_
     return -1;
 }
 
-PyDoc_STRVAR(objects_doc, "objects(text, start, stop, names, spans)\n--\n\n"
-"Where the values of objects stand.\n\n"
+/* The keys that the caller named; `keys->keys` is to be freed. */
+static bool named(PyObject *names, const char *kinds, Py_ssize_t count, Keys *keys)
+{
+    keys->count = PyTuple_GET_SIZE(names);
+    if (!count || count != keys->count || strspn(kinds, "sifb") != (size_t)count) {
+        PyErr_SetString(PyExc_ValueError, "there must be names, and a kind for each: s, i, f or b");
+        return false;
+    }
+    keys->keys = PyMem_New(Key, count);
+    if (!keys->keys) {
+        PyErr_NoMemory();
+        return false;
+    }
+    int bits = 0;
+    for (Py_ssize_t at = 0; at < count; at++) {
+        char *name;
+        Py_ssize_t size;
+        if (PyBytes_AsStringAndSize(PyTuple_GET_ITEM(names, at), &name, &size) < 0)
+            return false;
+        Key key = {name, (size_t)size, kinds[at], keys->width, 0};
+        if (key.kind != SPAN) {
+            if (bits == 64) {
+                PyErr_SetString(PyExc_ValueError, "there may be 64 keys that are no spans");
+                return false;
+            }
+            keys->needed |= key.bit = (uint64_t)1 << bits++;
+        }
+        keys->keys[at] = key;
+        keys->width += key.kind == BOX ? 4 : 1;
+    }
+    return true;
+}
+
+PyDoc_STRVAR(objects_doc, "objects(text, start, stop, names, kinds, cells)\n--\n\n"
+"The values of objects.\n\n"
 "Args:\n"
 "    text: Bytes: objects with commas between them, up to `stop` or the end of an array.\n"
 "    start: Where the first begins.\n"
 "    stop: Where to stop looking, within 4 GiB.\n"
 "    names: A tuple of the keys they may have, as bytes.\n"
-"    spans: Takes uint32 ``(rows, names, 2)``: where each value begins, counted from `start`, and its bytes; 0 for a\n"
-"        key that is not there.\n\n"
+"    kinds: Bytes, one for each key: ``i`` integers of 64 bits, ``f`` finite numbers, ``b`` lists of four of those,\n"
+"        which all objects must have; ``s`` anything.\n"
+"    cells: Takes ``(rows, cells)`` of eight bytes, in the keys' order: int64; float64; four times float64; twice\n"
+"        uint32, where the value begins, counted from `start`, and its bytes, 0 for a key that is not there.\n\n"
 "Returns:\n"
 "    How many there are, the place behind the last or behind the array, and whether that ends; None if this is not what\n"
 "    the text is, or there are more than rows.");
 
 static PyObject *objects(PyObject *module, PyObject *args)
 {
-    Py_buffer text, spans;
-    Py_ssize_t start, stop;
-    PyObject *given, *answer = NULL;
-    if (!PyArg_ParseTuple(args, "y*nnO!w*", &text, &start, &stop, &PyTuple_Type, &given, &spans))
+    Py_buffer text, cells;
+    Py_ssize_t start, stop, count, found = -1;
+    const char *kinds;
+    PyObject *names, *answer = NULL;
+    if (!PyArg_ParseTuple(args, "y*nnO!y#w*", &text, &start, &stop, &PyTuple_Type, &names, &kinds, &count, &cells))
         return NULL;
-    Py_ssize_t count = PyTuple_GET_SIZE(given), found = -1;
     bool closed = false;
-    Name *names = PyMem_New(Name, count ? count : 1);
-    if (!names) {
-        PyErr_NoMemory();
+    Keys keys = {NULL, 0, 0, 0};
+    if (!named(names, kinds, count, &keys))
         goto done;
-    }
-    for (Py_ssize_t at = 0; at < count; at++) {
-        char *name;
-        Py_ssize_t size;
-        if (PyBytes_AsStringAndSize(PyTuple_GET_ITEM(given, at), &name, &size) < 0)
-            goto done;
-        names[at] = (Name){name, (size_t)size};
-    }
-    if (start < 0 || start > stop || stop > text.len || (uint64_t)(stop - start) > UINT32_MAX || !count) {
-        PyErr_SetString(PyExc_ValueError, "start and stop must lie in the text, and there must be names");
+    if (start < 0 || start > stop || stop > text.len || (uint64_t)(stop - start) > UINT32_MAX) {
+        PyErr_SetString(PyExc_ValueError, "start and stop must lie in the text");
         goto done;
     }
     const char *p = (const char *)text.buf + start, *end = (const char *)text.buf + stop;
-    Py_ssize_t room = spans.len / (Py_ssize_t)(2 * sizeof(uint32_t)) / count;
+    Py_ssize_t room = cells.len / (Py_ssize_t)sizeof(Cell) / keys.width;
     Py_BEGIN_ALLOW_THREADS
-    found = walked(&p, end, names, count, spans.buf, room, &closed);
+    found = walked(&p, end, &keys, cells.buf, room, &closed);
     Py_END_ALLOW_THREADS
     answer = found < 0 ? Py_NewRef(Py_None)
                        : Py_BuildValue("nnO", found, p - (const char *)text.buf, closed ? Py_True : Py_False);
 done:
-    PyMem_Free(names);
+    PyMem_Free(keys.keys);
     PyBuffer_Release(&text);
-    PyBuffer_Release(&spans);
+    PyBuffer_Release(&cells);
     return answer;
 }
 
-/* Numbers at many places. */
+/* Lists of numbers at many places. */
 
 typedef struct {
     Py_buffer text, starts, lengths;
@@ -444,54 +515,6 @@ static bool sound(const Places *places)
         if (start[row] < 0 || length[row] < 0 || start[row] > places->text.len - length[row])
             return false;
     return true;
-}
-
-static bool scalars(const Places *places, bool whole, void *values)
-{
-    const int64_t *start = places->starts.buf, *length = places->lengths.buf;
-    for (Py_ssize_t row = 0; row < places->count; row++) {
-        const char *p = (const char *)places->text.buf + start[row], *end = p + length[row];
-        /* The byte behind a number may be read, since it belongs to the text. */
-        const char *past = end < (const char *)places->text.buf + places->text.len ? end + 1 : end;
-        p = whole ? integer(p, end, (int64_t *)values + row) : real(p, past, (double *)values + row);
-        if (p != end)
-            return false;
-    }
-    return true;
-}
-
-PyDoc_STRVAR(numbers_doc, "numbers(text, starts, lengths, whole, values)\n--\n\n"
-"Read numbers.\n\n"
-"Args:\n"
-"    text: Bytes.\n"
-"    starts: int64 ``(n,)``, where each begins.\n"
-"    lengths: int64 ``(n,)``, bytes of each.\n"
-"    whole: They are integers of 64 bits.\n"
-"    values: Takes int64 ``(n,)`` if `whole`, float64 otherwise.\n\n"
-"Returns:\n"
-"    Whether all of them are such numbers, and finite.");
-
-static PyObject *numbers(PyObject *module, PyObject *args)
-{
-    Places places;
-    Py_buffer values;
-    int whole;
-    if (!PyArg_ParseTuple(args, "y*y*y*pw*", &places.text, &places.starts, &places.lengths, &whole, &values))
-        return NULL;
-    places.count = places.starts.len / (Py_ssize_t)sizeof(int64_t);
-    bool fit = places.lengths.len == places.starts.len && values.len >= places.starts.len && sound(&places), all = false;
-    if (fit) {
-        Py_BEGIN_ALLOW_THREADS
-        all = scalars(&places, whole, values.buf);
-        Py_END_ALLOW_THREADS
-    } else {
-        PyErr_SetString(PyExc_ValueError, "places must lie in the text, and the arrays must be as long as each other");
-    }
-    PyBuffer_Release(&places.text);
-    PyBuffer_Release(&places.starts);
-    PyBuffer_Release(&places.lengths);
-    PyBuffer_Release(&values);
-    return fit ? PyBool_FromLong(all) : NULL;
 }
 
 typedef struct {
@@ -622,7 +645,6 @@ static PyObject *lists(PyObject *module, PyObject *args)
 
 static PyMethodDef methods[] = {
     {"objects", objects, METH_VARARGS, objects_doc},
-    {"numbers", numbers, METH_VARARGS, numbers_doc},
     {"lists", lists, METH_VARARGS, lists_doc},
     {NULL, NULL, 0, NULL},
 };

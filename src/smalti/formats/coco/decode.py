@@ -61,10 +61,11 @@ class Decoded:
 
 
 def forget(decoded: Decoded) -> None:
-    """Give a file's mapped pages back to the system."""
+    """Let go of the values of a file, which are in columns now, and give its mapped pages back to the system."""
     for section in (decoded.images, decoded.annotations):
         if section is not None:
             section.forget()
+            section.values = {}
 
 
 def decode_file(place: Location, *, results: bool, skip: bool) -> Decoded:

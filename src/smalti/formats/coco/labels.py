@@ -82,6 +82,10 @@ class LabelFile:
         else:
             self.codes = np.full(section.size, -1, np.int64)
 
+    def forget(self) -> None:
+        """Let go of what only the field was made of."""
+        self.rows = self.codes = np.zeros(0, np.int64)
+
     @property
     def ids(self) -> Ids | None:
         """The annotations' ids, for joining files of one split."""
@@ -120,8 +124,8 @@ class Labels:
             objects that were left out included.
         columns: Arrow arrays by member.
         texts: Raw values by source key: ``segmentation``, ``keypoints``.
-        files: The files; `file` is int16, each object's.
-        index: int64: each object's position in its file's array.
+        files: The files.
+        ends: int64 ``(files,)``: where the objects of each end in `order`'s numbers.
         nulls: Source keys whose null stands for an explicit null.
         repairs: What was mended.
         zero_based: The source counts the ends of its skeletons' bones from 0.
@@ -134,8 +138,7 @@ class Labels:
     columns: dict[str, pa.Array]
     texts: dict[str, Texts]
     files: list[LabelFile]
-    file: NDArray[np.int16]
-    index: NDArray[np.int64]
+    ends: NDArray[np.int64]
     nulls: list[str]
     repairs: list[Loss]
     zero_based: bool = False
@@ -143,8 +146,10 @@ class Labels:
     def position(self, row: int, rest: str = "") -> tuple[str, str]:
         """The file and the JSON path of an object, by its row in the samples' order."""
         at = int(self.order[row])
-        file = self.files[int(self.file[at])]
-        return file.url, f"{file.place}[{int(self.index[at])}]{rest}"
+        number = int(np.searchsorted(self.ends, at, side="right"))
+        file, section = self.files[number], self.files[number].section
+        place = section.place(at - int(self.ends[number]) + section.size) if section else at
+        return file.url, f"{file.place}[{place}]{rest}"
 
 
 def labels(
@@ -184,8 +189,7 @@ def labels(
         columns=found.columns,
         texts=found.texts,
         files=[file for file, _, _ in held],
-        file=np.repeat(np.arange(len(held), dtype=np.int16), sizes),
-        index=_joined([section.places() for section in sections], np.int64),
+        ends=np.cumsum(sizes, dtype=np.int64),
         nulls=found.nulls,
         repairs=found.repairs,
     )
@@ -212,7 +216,7 @@ def _note_faults(found: Members, files: list[LabelFile], sizes: list[int]) -> No
 
 
 def _joined(arrays: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
-    return np.concatenate(arrays) if arrays else np.zeros(0, kind)
+    return arrays[0] if len(arrays) == 1 else np.concatenate([np.zeros(0, kind), *arrays])
 
 
 def same_objects(first: LabelFile, second: LabelFile) -> bool:

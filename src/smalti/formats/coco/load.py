@@ -115,12 +115,12 @@ def _loaded(
     if not skip:
         for fault in (fault for field in fields.values() for file in field.files for fault in file.faults):
             raise fault
-    for file in results:
-        forget(file.decoded)
     loaded = _finished(rows, fields, ground, place)
     loaded.errors[:0] = lost
-    for file in ground:
+    for file in found + results:
         forget(file.decoded)
+        if file.labels is not None:
+            file.labels.forget()
     return loaded
 
 

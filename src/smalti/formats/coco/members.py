@@ -112,7 +112,7 @@ def members(sections: Sequence[Section], *, captions: bool) -> Members:
 
 
 def _take_boxes(found: Members, sections: Sequence[Section]) -> None:
-    made, done, missing, null = [pa.nulls(0, BBOX)], 0, 0, 0
+    made, done, missing, null = [], 0, 0, 0
     for section in sections:
         if (values := box_values(section, "bbox")) is not None:
             sides = [pa.array(np.ascontiguousarray(values[:, axis])) for axis in range(4)]
@@ -131,7 +131,7 @@ def _take_boxes(found: Members, sections: Sequence[Section]) -> None:
     if null:
         _note_nulls(found, "bbox", null, mixed=missing > 0)
     found.names["bbox"] = "bbox"
-    found.columns["bbox"] = pa.concat_arrays(made)
+    found.columns["bbox"] = made[0] if len(made) == 1 else pa.concat_arrays([pa.nulls(0, BBOX), *made])
 
 
 def _take_texts(found: Members, key: str, sections: Sequence[Section]) -> None:
@@ -167,6 +167,9 @@ def _take_ids(found: Members, sections: Sequence[Section]) -> None:
     if given.type != "int64":
         found.columns["id"], found.id_type = given.array, given.type
         return
+    if not given.array.null_count and _are_plain(given.array.to_numpy()):
+        found.columns["id"] = given.array
+        return
     values = given.array.fill_null(0).to_numpy(zero_copy_only=False).copy()
     valid = given.array.is_valid().to_numpy(zero_copy_only=False)
     stops = np.cumsum([section.size for section in sections])
@@ -197,6 +200,14 @@ def _take_ids(found: Members, sections: Sequence[Section]) -> None:
                 count=zeros,
             )
         )
+
+
+def _are_plain(values: NDArray[np.int64]) -> bool:
+    """Whether ids are all different, and none is 0."""
+    if (np.diff(values) > 0).all():
+        return 0 not in values
+    ordered = np.sort(values)
+    return bool((np.diff(ordered) > 0).all()) and 0 not in ordered
 
 
 def _renew(values: NDArray[np.int64], valid: NDArray[np.bool_]) -> int:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from smalti.formats.coco.body import Body
     from smalti.formats.coco.keys import Spec
+    from smalti.formats.coco.scan import Columns
 
 TRIES = 8  # places at which a piece may end that are tried
 STRAY = 8  # words that look like the key of an array and are none
@@ -54,7 +55,7 @@ class Pieces:
 
     def __init__(self, body: Body) -> None:
         self.body = body
-        self._done: dict[int, tuple[Gathering, int]] = {}
+        self._done: dict[int, tuple[Columns | Gathering, int]] = {}
 
     def results(self, spec: Spec) -> Found | None:
         """Decode a flat array of detections; null where it cannot be cut. Raises as `file` does."""
@@ -72,7 +73,7 @@ class Pieces:
             msgspec.ValidationError: Something is not of the form of `specs` and `top`; with its place in the file.
         """
         view = self.body.view
-        arrays: dict[str, Gathering] = {}
+        arrays: dict[str, Columns | Gathering] = {}
         found: dict[str, Raw] = {}
         around = file_struct(specs, top, item=type(None))
         before, done, look, strays = b"", 0, 0, 0
@@ -101,7 +102,7 @@ class Pieces:
         found |= others(rest, top)
         return Found({name: gathered.section() for name, gathered in arrays.items()}, found)
 
-    def _array(self, start: int, spec: Spec, place: str) -> tuple[Gathering, int] | None:
+    def _array(self, start: int, spec: Spec, place: str) -> tuple[Columns | Gathering, int] | None:
         """Decode the objects of an array; gives them, and where it ends; null where it cannot be cut."""
         done = self._done.get(start)
         if done is not None and done[0].fields == spec.fields():

@@ -138,26 +138,31 @@ class Gathering:
                 made.append(_column(key, values, text, offset))
         self.size += len(objects)
 
-    def append(self, columns: list[Any], count: int) -> None:
-        """Take the next objects as columns, in the order of `fields`."""
-        for made, column in zip(self._made, columns, strict=True):
-            made.append(column)
-        self.size += count
-
     def section(self) -> Section:
         """All that was taken; without the optional keys that no object has."""
         columns = {
-            name: _joined(made or [_column(key, (), pa.py_buffer(b""), 0)])
+            name: joined(made or [_column(key, (), pa.py_buffer(b""), 0)])
             for made, (name, key) in zip(self._made, self.fields, strict=True)
         }
-        keys = dict(self.fields)
-        kept = {name: keys[name] for name in self._order if keys[name].required or _is_there(columns[name])}
-        return Section(
-            self.size,
-            {name: columns[name] for name in kept},
-            frozenset(name for name, key in kept.items() if not key.required),
-            {name: key.type for name, key in kept.items()},
-        )
+        return section_of(self.size, {name: columns[name] for name in self._order}, self.fields)
+
+
+def section_of(size: int, columns: dict[str, Any], fields: list[tuple[str, Key]]) -> Section:
+    """A section of columns, without the optional keys that no object has.
+
+    Args:
+        size: How many objects there are.
+        columns: As in `Section.values`, by key in the order in which keys were met.
+        fields: The keys.
+    """
+    keys = dict(fields)
+    kept = {name: column for name, column in columns.items() if keys[name].required or _is_there(column)}
+    return Section(
+        size,
+        kept,
+        frozenset(name for name in kept if not keys[name].required),
+        {name: keys[name].type for name in kept},
+    )
 
 
 def _column(key: Key, values: Sequence[Any], text: pa.Buffer | None, offset: int) -> Any:
@@ -196,7 +201,8 @@ def _spans(values: Sequence[Raw], text: pa.Buffer, offset: int) -> Places:
     return Places(at + offset, length, np.frombuffer(text, np.uint8)[at])
 
 
-def _joined(made: list[Any]) -> Any:
+def joined(made: list[Any]) -> Any:
+    """The columns of some objects after another as one."""
     if len(made) == 1:
         return made[0]
     if all(isinstance(some, Places) for some in made):

@@ -69,7 +69,11 @@ def texts_of(sections: Sequence[Section], key: str) -> Texts:
     """The places of a key's raw values over sections, in the files' order."""
     places = [section.values.get(key) or Places.nothing(section.size) for section in sections]
     sizes = [section.size for section in sections]
-    start, length, first = map(np.concatenate, zip(*[Places.nothing(0), *places], strict=True))
+    start, length, first = (
+        places[0]
+        if len(places) == 1
+        else map(np.concatenate, zip(*[Places.nothing(0), *places], strict=True))
+    )
     file = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
     return Texts([section.buffer for section in sections], file, start, length, first)
 
