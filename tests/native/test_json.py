@@ -16,28 +16,29 @@ fast = native.json
 
 def spans(text: bytes, start: int, stop: int, names: tuple[bytes, ...], rows: int = 64) -> Any:
     """What `objects` finds: the objects as texts by key, where they end, and whether the array does."""
-    where = np.full((rows, len(names), 2), 7, np.uint32)
-    found = fast.objects(text, start, stop, names, where)
+    cells = np.full((rows, len(names)), -1, np.int64)
+    found = fast.objects(text, start, stop, names, b"s" * len(names), cells)
     if found is None:
         return None
     count, end, closed = found
-    rows_ = [
+    where = cells[:count].view(np.uint32).reshape(count, len(names), 2)
+    objects = [
         {
             name: text[start + at : start + at + size]
             for name, (at, size) in zip(names, row, strict=True)
             if size
         }
-        for row in where[:count].tolist()
+        for row in where.tolist()
     ]
-    return rows_, end, closed
+    return objects, end, closed
 
 
-def numbers(words: list[str], *, whole: bool = False) -> list[Any] | None:
-    text = ",".join([*words, ""]).encode()
-    length = np.array([len(word.encode()) for word in words], np.int64)
-    start = np.cumsum(length + 1) - length - 1
-    values = np.empty(len(words), np.int64 if whole else np.float64)
-    return values.tolist() if fast.numbers(text, start, length, whole, values) else None
+def numbers(words: list[str], kind: bytes = b"f") -> list[Any] | None:
+    """Numbers of objects that have one each."""
+    text = ",".join(f'{{"n": {word}}}' for word in words).encode()
+    cells = np.empty((len(words), 1), np.int64 if kind == b"i" else np.float64)
+    found = fast.objects(text, 0, len(text), (b"n",), kind, cells)
+    return None if found is None else cells[:, 0].tolist()
 
 
 def lists(texts: list[str]) -> Any:
@@ -236,7 +237,7 @@ def test_numbers__at_the_edges(word: str) -> None:
 @pytest.mark.parametrize(
     "word",
     ["", "-", "01", "00", "-01", "1.", ".5", "+1", "1e", "1e+", "1e400", "-1e400", "nan", "NaN", "inf", "Infinity",
-     "0x1", "1_0", "1 ", " 1", "1.2.3", "1-2", "--1", "1e1e1", "1e1.5", "0123456", "1..2", "1.e5", "\u0661", "\u00bd"],
+     "0x1", "1_0", "1 2", "1.2.3", "1-2", "--1", "1e1e1", "1e1.5", "0123456", "1..2", "1.e5", "\u0661", "\u00bd"],
 )  # fmt: skip
 def test_numbers__no(word: str) -> None:
     assert numbers([word]) is None
@@ -246,12 +247,12 @@ def test_numbers__no(word: str) -> None:
 @given(st.integers(-(2**70), 2**70))
 def test_integers(value: int) -> None:
     fits = -(2**63) < value < 2**63
-    assert numbers([str(value)], whole=True) == ([value] if fits else None)
+    assert numbers([str(value)], b"i") == ([value] if fits else None)
 
 
-@pytest.mark.parametrize("word", ["", "-", "1.0", "1e2", "01", "-01", "1 ", "9" * 40, "true", "null"])
+@pytest.mark.parametrize("word", ["", "-", "1.0", "1e2", "01", "-01", "1 2", "9" * 40, "true", "null"])
 def test_integers__no(word: str) -> None:
-    assert numbers([word], whole=True) is None
+    assert numbers([word], b"i") is None
 
 
 # Lists
@@ -292,6 +293,45 @@ def test_lists__no(text: str) -> None:
     assert lists(["[1]", text]) is None
 
 
+@pytest.mark.parametrize("size", [100, 100_000, 300_000])
+def test_lists__longer_than_what_is_copied(size: int) -> None:
+    ring = [float(n) for n in range(size)]
+    found = lists([slow.dumps([ring]), "[1]", slow.dumps(ring), "[2]"])
+    assert found == ([*ring, 1, *ring, 2], [size, 1, size, 1], [1, 1, 1, 1], [False, True, True, True])
+
+
+# Boxes
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6) | st.integers(-5, 5), min_size=4, max_size=4), st.sampled_from([None, 2])
+)
+def test_boxes(box: list[float], indent: int | None) -> None:
+    text = slow.dumps([{"id": 7, "box": box, "x": None}], indent=indent).encode()
+    cells = np.empty((1, 6), np.int64)
+    assert fast.objects(text, 1, len(text), (b"id", b"box", b"x"), b"ibs", cells) == (1, len(text), True)
+    assert cells[0, 0] == 7
+    assert cells.view(np.float64)[0, 1:5].tolist() == box
+    at, size = cells.view(np.uint32)[0, 10:].tolist()
+    assert text[1 + at :][:size] == b"null"
+
+
+@pytest.mark.parametrize(
+    "box", ["", "[]", "[1,2,3]", "[1,2,3,4,5]", "[1,2,3,null]", "[[1,2,3,4]]", "[1,2,3,4", "1", "null", "[1,,3,4]"]
+)  # fmt: skip
+def test_boxes__no(box: str) -> None:
+    text = f'{{"box": {box}}}'.encode()
+    assert fast.objects(text, 0, len(text), (b"box",), b"b", np.empty((1, 4))) is None
+
+
+@pytest.mark.parametrize("kind", [b"i", b"f", b"b"])
+def test_typed__every_object_has_it(kind: bytes) -> None:
+    value = b"[1,2,3,4]" if kind == b"b" else b"1"
+    text = b'{"a":%b},{},{"a":%b}' % (value, value)
+    cells = np.empty((3, 4 if kind == b"b" else 1))
+    assert fast.objects(text, 0, len(text), (b"a",), kind, cells) is None
+
+
 # What no caller should do
 
 
@@ -300,34 +340,37 @@ def test_refused__places_outside_the_text() -> None:
     for start, length in ((-1, 1), (0, 4), (3, 1), (0, -1), (2**62, 2**62)):
         places = np.array([start], np.int64), np.array([length], np.int64)
         with pytest.raises(ValueError, match="in the text"):
-            fast.numbers(b"[1]", *places, False, values)
-        with pytest.raises(ValueError, match="in the text"):
             fast.lists(b"[1]", *places, values, values.copy(), np.empty(1, np.int64), np.empty(1, np.bool_))
 
 
 def test_refused__arrays_without_room() -> None:
-    one, none = np.zeros(1, np.int64), np.zeros(0, np.int64)
-    with pytest.raises(ValueError, match="as long as"):
-        fast.numbers(b"1", one, none, False, np.empty(1))
-    with pytest.raises(ValueError, match="as long as"):
-        fast.numbers(b"1", one, one + 1, False, np.empty(0))
-    with pytest.raises(ValueError, match="room"):
-        fast.lists(
-            b"[1,2]", one, one + 5, np.empty(1), np.empty(9, np.int64), one.copy(), np.empty(1, np.bool_)
+    one = np.zeros(1, np.int64)
+    for values, rings, counts, flat in ((1, 9, 1, 1), (9, 1, 1, 1), (9, 9, 0, 1), (9, 9, 1, 0)):
+        out = (
+            np.empty(values),
+            np.empty(rings, np.int64),
+            np.empty(counts, np.int64),
+            np.empty(flat, np.bool_),
         )
+        with pytest.raises(ValueError, match="room"):
+            fast.lists(b"[1,2]", one, one + 5, *out)
 
 
 def test_refused__no_names_or_a_wrong_span() -> None:
-    where = np.empty((1, 1, 2), np.uint32)
-    for arguments in ((0, 2, ()), (-1, 2, (b"a",)), (0, 3, (b"a",)), (2, 1, (b"a",))):
+    cells = np.empty((1, 1), np.int64)
+    for start, stop in ((-1, 2), (0, 3), (2, 1)):
         with pytest.raises(ValueError, match="must lie in the text"):
-            fast.objects(b"{}", *arguments, where)
+            fast.objects(b"{}", start, stop, (b"a",), b"s", cells)
+    for names, kinds in (((), b""), ((b"a",), b""), ((b"a",), b"ss"), ((b"a",), b"x"), ((b"a",), b"\0")):
+        with pytest.raises(ValueError, match="a kind for each"):
+            fast.objects(b"{}", 0, 2, names, kinds, cells)
+    with pytest.raises(ValueError, match="64 keys"):
+        fast.objects(b"{}", 0, 2, tuple(b"%d" % n for n in range(65)), b"i" * 65, cells)
     with pytest.raises(TypeError):
-        fast.objects(b"{}", 0, 2, ("a",), where)
+        fast.objects(b"{}", 0, 2, ("a",), b"s", cells)
     with pytest.raises(TypeError):
-        fast.objects("{}", 0, 2, (b"a",), where)
+        fast.objects("{}", 0, 2, (b"a",), b"s", cells)
 
 
-def test_numbers__of_no_text() -> None:
-    assert numbers([]) == []
+def test_lists__of_no_text() -> None:
     assert lists([]) == ([], [], [], [])

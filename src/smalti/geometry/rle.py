@@ -87,26 +87,24 @@ def _undo_differences(values: Ints, offsets: Ints) -> Ints:
 
 def encode_text(runs: Ints, offsets: Ints) -> tuple[Bytes, Ints]:
     """The text form of many masks: uint8 ``(t,)`` and offsets ``(n + 1,)``, byte for byte pycocotools'."""
-    _, place = _places(offsets)
-    rest = np.asarray(runs, np.int64).copy()
-    later = np.flatnonzero(place > 2)
-    rest[later] -= np.asarray(runs, np.int64)[later - 2]
+    given, starts = np.asarray(runs, np.int64), np.asarray(offsets, np.int64)
+    rest = given.copy()
+    rest[3:] -= given[1:-2]
+    for place in range(3):  # the first runs of each mask are no differences
+        at = starts[:-1][np.diff(starts) > place] + place
+        rest[at] = given[at]
     # The highest bit of the last group is the sign, so four bits of it are left for the number.
-    size = np.ones(len(rest), np.int64)
     high = (rest ^ (rest >> 63)) >> 4
-    at = np.flatnonzero(high)
-    while len(at):
-        size[at] += 1
-        at = at[(high[at] >> (5 * (size[at] - 1))) > 0]
-    lengths = np.concatenate([[0], np.cumsum(size)])
+    size, least = np.ones(len(rest), np.int8), 1
+    while (more := high >= least).any():
+        size += more
+        least <<= 5
+    lengths = np.concatenate([[0], np.cumsum(size, dtype=np.int64)])
     text = np.empty(lengths[-1], np.uint8)
-    at, start = np.arange(len(rest)), lengths[:-1]
-    while len(at):
-        more = size[at] > 1
-        text[start] = (rest & 31) + 48 + 32 * more
-        at, start, rest = at[more], start[more] + 1, rest[more] >> 5
-        size[at] -= 1
-    return text, lengths[np.asarray(offsets, np.int64)]
+    for group in range(size.max(initial=0)):
+        at = np.flatnonzero(size > group)
+        text[lengths[at] + group] = (rest[at] >> 5 * group & 31) + 48 + 32 * (size[at] > group + 1)
+    return text, lengths[starts]
 
 
 def decode_counts(counts: Sequence[bytes]) -> tuple[Ints, Ints]:

@@ -55,9 +55,9 @@ def plain(section: Section | None) -> Any:
     columns: dict[str, Any] = {}
     for key, values in section.values.items():
         if isinstance(values, Places):
-            spans = zip(values.start.tolist(), values.length.tolist(), values.first.tolist(), strict=True)
+            spans = zip(*(array.tolist() for array in values), strict=True)
             columns[key] = [
-                (bytes(view[at : at + size]) if at >= 0 else None, one) for at, size, one in spans
+                (bytes(view[at : at + size]) if at >= 0 else None, *rest) for at, size, *rest in spans
             ]
         else:
             kind = values.type if isinstance(values, pa.Array) else getattr(values, "dtype", list)

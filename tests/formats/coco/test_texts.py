@@ -30,7 +30,8 @@ def texts_in(files: list[list[bytes]]) -> tuple[Texts, list[bytes]]:
         every += words
     lengths = np.array([len(word) for word in every], np.int64)
     first = np.array([word[0] for word in every], np.uint8)
-    return Texts(buffers, np.array(file, np.int16), np.array(start, np.int64), lengths, first), every
+    form = np.zeros(len(every), np.uint8)
+    return Texts(buffers, np.array(file, np.int16), np.array(start, np.int64), lengths, first, form), every
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,7 @@ def test_a_value_may_end_where_its_file_does() -> None:
         np.zeros(1, np.int64),
         np.array([7]),
         np.array([91], np.uint8),
+        np.zeros(1, np.uint8),
     )
     assert texts.joined() == b"[[1,2]],"
     assert body == b"[[1,2]]]"

@@ -16,7 +16,7 @@ from smalti.formats.coco.columns import Ids, column, id_column, pull, whole
 from smalti.formats.coco.keys import IMAGE_KEYS
 from smalti.formats.report import Loss
 from smalti.schema import features
-from smalti.storage.paths import safe_path, safe_paths, unsafe_paths
+from smalti.storage.paths import is_plain, safe_path, safe_paths, unsafe_paths
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -149,7 +149,7 @@ def _checked(file: ImageFile, repairs: list[Loss]) -> tuple[list[str], NDArray[n
     section = file.section
     file.ids = id_column([section], "id")
     faults = _Faults(file)
-    names = _names(file, faults)
+    names, plain = _names(file, faults)
     for row in np.flatnonzero(file.ids.array.is_null().to_numpy(zero_copy_only=False)).tolist():
         faults.add(row, "id", "there is none; expected the image's id")
     for key in ("width", "height"):
@@ -163,7 +163,9 @@ def _checked(file: ImageFile, repairs: list[Loss]) -> tuple[list[str], NDArray[n
     for row, value in _repeated(file.ids.array.to_pylist()) if _repeats(file.ids.array) else ():
         faults.add(row, "id", f"the id {value!r} is used twice; expected each image's id once")
     good = np.delete(np.arange(len(names)), list(faults.found))
-    clean = _clean(names if not faults.found else [names[row] for row in good.tolist()], repairs)
+    clean = names if not faults.found else [names[row] for row in good.tolist()]
+    if not plain:
+        clean = _clean(clean, repairs)
     if len(set(clean)) < len(clean):
         for at, name in _repeated(clean):
             reason = f"the path {name!r} is used twice; expected each image once"
@@ -173,8 +175,8 @@ def _checked(file: ImageFile, repairs: list[Loss]) -> tuple[list[str], NDArray[n
     return clean, good, [faults.found[row] for row in sorted(faults.found)]
 
 
-def _names(file: ImageFile, faults: _Faults) -> list[str]:
-    """The images' paths as they stand there; missing and unsafe ones are noted."""
+def _names(file: ImageFile, faults: _Faults) -> tuple[list[str], bool]:
+    """The images' paths as they stand there, and whether all are in plain form; missing and unsafe ones are noted."""
     if file.by_url:
         names, file.unsaid = lvis_images.paths(file.section, file.split)
     else:
@@ -184,10 +186,11 @@ def _names(file: ImageFile, faults: _Faults) -> list[str]:
         for row in (row for row, name in enumerate(names) if name is UNSET):
             faults.add(row, "file_name", "there is none; expected the image's path", hint)
         names = ["?" if name is UNSET else name for name in names]
-    for row in unsafe_paths(names):
+    plain = is_plain(names)
+    for row in () if plain else unsafe_paths(names):
         refusal = _refusal(names[row])
         faults.add(row, "file_name", refusal.reason, refusal.hint, UnsafePathError)
-    return names
+    return names, plain
 
 
 def _clean(given: list[str], repairs: list[Loss]) -> list[str]:
@@ -240,21 +243,21 @@ def _enter(
     start, section = len(rows.places), file.section
     file.rows = np.full(section.size, -1, np.int64)
     if not known and len(good) == section.size:  # most files: the first of its split, without a fault
-        fresh: Sequence[int] = range(len(names))
+        fresh = names
         file.rows[:] = np.arange(start, start + len(names))
         new = section
     else:
-        fresh = [at for at, name in enumerate(names) if name not in known]
-        new = section.take(good[fresh])
-    known.update(zip((names[at] for at in fresh), range(start, start + len(fresh)), strict=True))
+        some = [at for at, name in enumerate(names) if name not in known]
+        fresh, new = [names[at] for at in some], section.take(good[some])
+    known.update(zip(fresh, range(start, start + len(fresh)), strict=True))
     if len(fresh) < len(names):
         file.rows[good] = np.fromiter((known[name] for name in names), np.int64, len(names))
         repairs += _differences(file, np.flatnonzero((file.rows >= 0) & (file.rows < start)), rows)
     elif new is not section:
         file.rows[good] = np.arange(start, start + len(fresh))
     rows.sections.append(new)
-    places = [name.rpartition("/")[2] for name in names] if file.flat else names
-    rows.places += [file.prefix + places[at] for at in fresh]
+    places = [name.rpartition("/")[2] for name in fresh] if file.flat else fresh
+    rows.places += [file.prefix + place for place in places] if file.prefix else places
 
 
 def _differences(file: ImageFile, again: NDArray[np.int64], rows: _Rows) -> list[Loss]:
@@ -288,6 +291,8 @@ def _plain(value: Any) -> Any:
 
 def _shared(by_path: dict[str | None, dict[str, int]]) -> bool:
     """Whether two splits have a path in common."""
+    if len(by_path) < 2:
+        return False
     return len(set().union(*by_path.values())) < sum(map(len, by_path.values()))
 
 

@@ -268,7 +268,7 @@ def _move(found: Members, name: str, here: NDArray[np.int64], there: NDArray[np.
     """Copy a member's values from some rows to others."""
     if name in found.texts:
         texts = found.texts[name]
-        for values in (texts.file, texts.start, texts.length, texts.first):
+        for values in (texts.file, texts.start, texts.length, texts.first, texts.form):
             values[here] = values[there]
         return
     take = np.arange(len(found.columns[name]))

@@ -20,8 +20,8 @@ from smalti.formats.coco.columns import (
     strings,
     whole,
 )
-from smalti.formats.coco.sections import NOTHING
-from smalti.formats.coco.shapes import OBJECT, Shapes, boxes
+from smalti.formats.coco.sections import NOTHING, OBJECT
+from smalti.formats.coco.shapes import Shapes, boxes
 from smalti.formats.coco.texts import Texts, texts_of
 from smalti.formats.report import Loss
 from smalti.schema import features

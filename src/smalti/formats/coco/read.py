@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from smalti.errors import DataError
 from smalti.formats.coco.load import Loaded, load
 from smalti.formats.coco.options import CocoOptions
-from smalti.formats.coco.sections import NOTHING
-from smalti.formats.coco.shapes import OBJECT, Shapes, shapes
+from smalti.formats.coco.sections import NOTHING, OBJECT
+from smalti.formats.coco.shapes import Shapes, shapes
 from smalti.formats.protocol import Part, PartRead, Plan, Reader
 from smalti.schema import features
 

@@ -19,7 +19,7 @@ from msgspec import UNSET, Raw
 
 from smalti.formats.coco.body import WIDEST
 from smalti.formats.coco.keys import BOX
-from smalti.formats.coco.sections import NOTHING, Places, joined, section_of
+from smalti.formats.coco.sections import Places, joined, section_of
 from smalti.formats.coco.texts import gathered
 from smalti.native import json
 
@@ -138,8 +138,7 @@ def _spread(body: Body, key: Key, start: NDArray[np.int64], length: NDArray[np.i
     if key.required and not there.all():
         return None
     if key.type is Raw:
-        first = np.where(there, np.frombuffer(body.buffer, np.uint8)[start], np.uint8(NOTHING))
-        return Places(np.where(there, start, -1), length, first)
+        return Places.at(body.view, start, length)
     try:
         text = b"[" + gathered(body.buffer, start[there], length[there])[:-1] + b"]"
         found = msgspec.json.decode(text, type=list[key.type])  # type: ignore[name-defined]  # made for the file

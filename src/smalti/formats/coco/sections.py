@@ -7,6 +7,7 @@ no memory, and what was made just now lies in the processor's cache.
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from smalti.errors import DataError
     from smalti.formats.coco.keys import Key, Spec
 
-NOTHING = ord("n")  # what a null begins with
+OBJECT, NOTHING = ord("{"), ord("n")  # what objects begin with, and null
+HEAD = 64  # bytes of an object in which its run lengths are looked for
 CHUNK = 4096  # objects taken apart at once
+_COUNTS = re.compile(rb'"counts"\s*:\s*(["\[])')
 DTYPES: dict[Any, type] = {int: np.int64, float: np.float64}
 
 
@@ -40,16 +43,40 @@ class Places(NamedTuple):
         start: int64 ``(n,)``, the first byte; -1 where the key is missing.
         length: int64 ``(n,)``, bytes.
         first: uint8 ``(n,)``, the first byte itself; that of null where the key is missing.
+        form: uint8 ``(n,)``, what an object's run lengths begin with, if they stand near its head: a bracket, or a
+            quotation mark; 0 elsewhere.
     """
 
     start: NDArray[np.int64]
     length: NDArray[np.int64]
     first: NDArray[np.uint8]
+    form: NDArray[np.uint8]
+
+    def take(self, rows: NDArray[np.int64]) -> Places:
+        """Those of some objects."""
+        return Places(self.start[rows], self.length[rows], self.first[rows], self.form[rows])
 
     @classmethod
     def nothing(cls, count: int) -> Places:
         """Those of a key that is missing everywhere."""
-        return cls(np.full(count, -1, np.int64), np.zeros(count, np.int64), np.full(count, NOTHING, np.uint8))
+        return cls(
+            np.full(count, -1, np.int64),
+            np.zeros(count, np.int64),
+            np.full(count, NOTHING, np.uint8),
+            np.zeros(count, np.uint8),
+        )
+
+    @classmethod
+    def at(cls, view: memoryview, start: NDArray[np.int64], length: NDArray[np.int64]) -> Places:
+        """Values at some places of a file; 0 long where there is none."""
+        there = length > 0
+        first = np.where(there, np.frombuffer(view, np.uint8)[start], np.uint8(NOTHING))
+        form = np.zeros(len(start), np.uint8)
+        for row in np.flatnonzero(first == OBJECT).tolist():
+            head = int(start[row])
+            if found := _COUNTS.search(view, head, head + min(HEAD, int(length[row]))):
+                form[row] = found[1][0]
+        return cls(np.where(there, start, -1), length, first, form)
 
 
 @dataclass(slots=True)
@@ -91,7 +118,7 @@ class Section:
         match self.values.get(key):
             case None:
                 return [UNSET] * self.size
-            case Places(start, length):
+            case Places(start=start, length=length):
                 view = memoryview(self.buffer)
                 spans = zip(start.tolist(), length.tolist(), strict=True)
                 return [Raw(view[at : at + size]) if at >= 0 else UNSET for at, size in spans]
@@ -188,7 +215,8 @@ def _places(key: Key, values: Sequence[Any], text: pa.Buffer, offset: int) -> Pl
         there = np.fromiter((value is not UNSET for value in values), np.bool_, len(values))
         some = _spans(tuple(value for value in values if value is not UNSET), text, offset)
         found = Places.nothing(len(values))
-        found.start[there], found.length[there], found.first[there] = some
+        for name in Places._fields:
+            getattr(found, name)[there] = getattr(some, name)
         return found
     return _spans(values, text, offset)
 
@@ -198,7 +226,8 @@ def _spans(values: Sequence[Raw], text: pa.Buffer, offset: int) -> Places:
     addresses = map(attrgetter("address"), map(pa.py_buffer, values))
     at = np.fromiter(addresses, np.int64, len(values)) - text.address
     length = np.fromiter(map(len, values), np.int64, len(values))
-    return Places(at + offset, length, np.frombuffer(text, np.uint8)[at])
+    found = Places.at(memoryview(text), at, length)
+    return found._replace(start=at + offset)
 
 
 def joined(made: list[Any]) -> Any:
@@ -219,7 +248,7 @@ def joined(made: list[Any]) -> Any:
 def _taken(column: Any, rows: NDArray[np.int64]) -> Any:
     match column:
         case Places():
-            return Places(column.start[rows], column.length[rows], column.first[rows])
+            return column.take(rows)
         case list():
             return [column[row] for row in rows.tolist()]
         case pa.Array():

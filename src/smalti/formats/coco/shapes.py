@@ -7,7 +7,6 @@ one object; run lengths as numbers; run lengths as text. ``iscrowd`` does not de
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from msgspec import Raw
 
 from smalti.errors import DataError
 from smalti.formats.coco.numeric import Numbers, complaint, misfits, numbers_of, shown
-from smalti.formats.coco.sections import NOTHING
+from smalti.formats.coco.sections import NOTHING, OBJECT
 from smalti.formats.report import Loss
 from smalti.geometry import rle
 from smalti.schema.types import BBOX, KEYPOINTS, MASK, POLYGONS
@@ -32,12 +31,10 @@ if TYPE_CHECKING:
     from smalti.formats.coco.labels import Labels
     from smalti.formats.coco.texts import Texts
 
-LIST, OBJECT = b"[{"
-HEAD = 64  # bytes of a mask in which its form is looked for
+LIST = ord("[")
 _PIXELS_MOST = 2**31 - 1
 _RUN_MOST = 2**63
 _VISIBILITY = 127  # the largest value of an int8
-_COUNTS = re.compile(rb'"counts"\s*:\s*(["\[])')
 
 
 class _Rle(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -329,15 +326,14 @@ def uncompressed(field_: Labels) -> str | list[int] | None:
     rows = np.flatnonzero(texts.first == OBJECT)
     if not len(rows):
         return None
-    heads = texts.take(rows)
-    heads.length = np.minimum(heads.length, HEAD)  # most say it there: no more of their pages is fetched
-    found = [_COUNTS.search(head) for head in heads.every()]
-    unsaid = [row for row, form in zip(rows.tolist(), found, strict=True) if form is None]
+    forms = texts.form[rows]
+    unsaid = np.flatnonzero(forms == 0)
     try:
-        rest = iter(msgspec.json.decode(_array(texts.take(np.array(unsaid, np.int64))), type=list[_Form]))
-        plain = np.array([(form[1] if form else bytes(next(rest).counts)[:1]) == b"[" for form in found])
+        rest = msgspec.json.decode(_array(texts.take(rows[unsaid])), type=list[_Form])
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None  # a mask is at fault, which reading its part will say
+    plain = forms == LIST
+    plain[unsaid] = [bytes(form.counts).startswith(b"[") for form in rest]
     if not plain.any():
         return None
     if plain.all():

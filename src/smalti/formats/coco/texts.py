@@ -30,6 +30,7 @@ class Texts:
         start: int64 ``(n,)``, its first byte; -1 where the key is missing.
         length: int64 ``(n,)``, bytes.
         first: uint8 ``(n,)``, the first byte itself; that of null where the key is missing.
+        form: uint8 ``(n,)``, what an object's run lengths begin with; 0 where that is not known.
     """
 
     buffers: list[pa.Buffer]
@@ -37,13 +38,15 @@ class Texts:
     start: NDArray[np.int64]
     length: NDArray[np.int64]
     first: NDArray[np.uint8]
+    form: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.start)
 
     def take(self, rows: NDArray[np.int64]) -> Texts:
         """Those of some rows."""
-        return Texts(self.buffers, self.file[rows], self.start[rows], self.length[rows], self.first[rows])
+        places = Places(self.start, self.length, self.first, self.form).take(rows)
+        return Texts(self.buffers, self.file[rows], *places)
 
     def joined(self) -> bytes:
         """All of them, none of which may be missing, with a comma behind each."""
@@ -69,13 +72,13 @@ def texts_of(sections: Sequence[Section], key: str) -> Texts:
     """The places of a key's raw values over sections, in the files' order."""
     places = [section.values.get(key) or Places.nothing(section.size) for section in sections]
     sizes = [section.size for section in sections]
-    start, length, first = (
+    found = (
         places[0]
         if len(places) == 1
         else map(np.concatenate, zip(*[Places.nothing(0), *places], strict=True))
     )
     file = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
-    return Texts([section.buffer for section in sections], file, start, length, first)
+    return Texts([section.buffer for section in sections], file, *found)
 
 
 def gathered(buffer: pa.Buffer, start: NDArray[np.int64], length: NDArray[np.int64]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -124,14 +125,14 @@ class YoloWriter(Writer[YoloOptions]):
         splits = self._splits(batch)
         labels, images, renamed = self._names(batch, splits)
         annotated = column.is_valid().to_numpy(zero_copy_only=False).tolist()
-        pairs = [(label, text) for label, text, is_ in zip(labels, texts, annotated, strict=True) if is_]
-        target.write_many([name for name, _ in pairs], [text for _, text in pairs])
+        labels, texts = list(compress(labels, annotated)), list(compress(texts, annotated))
+        target.write_many(labels, texts)
         return PartResult(
             samples=len(batch),
             objects=int(encoder.keep.sum()),
             losses=[*encoder.losses(), *renamed],
             media=list(zip(batch.column("image").field("path").to_pylist(), images, strict=True)),
-            files=len(pairs),
+            files=len(labels),
             payload=set(pc.unique(splits).to_pylist()),
         )
 
