@@ -54,7 +54,7 @@ def to_yolo(source: Path, out: Path, peers: str, repeat: int) -> list[Run]:
 def read_whole(source: Path, peers: str, repeat: int) -> list[Run]:
     runs = [best("smalti", [sys.executable, "-c", READ_OURS, str(source)], repeat, [])]
     if peers:
-        runs.append(measure("pycocotools.COCO()", [peers, "-c", READ_COCOAPI, str(source)]))
+        runs.append(best("pycocotools.COCO()", [peers, "-c", READ_COCOAPI, str(source)], repeat, []))
         runs.append(measure("json.load", [peers, "-c", READ_JSON, str(source)]))
     return runs
 

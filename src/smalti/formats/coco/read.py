@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from smalti.formats.coco.labels import Labels
     from smalti.schema.schema import Schema
 
-SAMPLES = 4096  # of a part
-BYTES = 1 << 24  # of a part's geometry, some
+SAMPLES = 8192  # of a part
+BYTES = 1 << 25  # of a part's geometry, some
 _SOURCES = {"polygons": "segmentation", "mask": "segmentation", "keypoints": "keypoints"}
 
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from smalti.formats.coco.keys import Key, Spec
     from smalti.formats.coco.sections import Section
 
-PIECE = 1 << 20  # bytes, some, whose columns are made at once
-ROUND = 32  # pieces that are read before it is known whether the array goes on
+PIECE = 1 << 21  # bytes, some, whose columns are made at once
+ROUND = 16  # pieces that are read before it is known whether the array goes on
 WORKERS_MOST = 4
 CELLS_MOST = 1 << 23  # values of a piece
 SPARE = 1.1  # objects that there is room for, in those that a file of its size seems to have
