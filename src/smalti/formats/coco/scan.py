@@ -58,10 +58,8 @@ def scan(body: Body, at: int, border: re.Pattern[bytes], spec: Spec) -> tuple[Co
     found = Columns(spec)
     read = partial(_piece, body, found.fields)
     with ThreadPoolExecutor(min(os.cpu_count() or 1, WORKERS_MOST), "smalti") as pool:
-        spans, size = (
-            _spans(body, at, border),
-            1,
-        )  # the first piece alone: it tells most of what is not as it should be
+        spans = _spans(body, at, border)
+        size = 1  # the first piece goes alone: it tells most of what is not as it should be
         while some := list(islice(spans, size)):
             for piece in pool.map(read, some) if size > 1 else map(read, some):
                 if piece is None:
