@@ -146,9 +146,9 @@ class Labels:
     def position(self, row: int, rest: str = "") -> tuple[str, str]:
         """The file and the JSON path of an object, by its row in the samples' order."""
         at = int(self.order[row])
-        number = int(np.searchsorted(self.ends, at, side="right"))
-        file, section = self.files[number], self.files[number].section
-        place = section.place(at - int(self.ends[number]) + section.size) if section else at
+        number, at = _in_file(at, self.ends)
+        file = self.files[number]
+        place = file.section.place(at) if file.section else at
         return file.url, f"{file.place}[{place}]{rest}"
 
 
@@ -207,12 +207,18 @@ def _note_faults(found: Members, files: list[LabelFile], sizes: list[int]) -> No
     """Turn faulty boxes and flags into errors of their files."""
     ends = np.cumsum(sizes)
     for row, (place, reason) in sorted(found.faults.items()):
-        number = int(np.searchsorted(ends, row, side="right"))
-        file, at = files[number], row - int(ends[number]) + sizes[number]
+        number, at = _in_file(row, ends)
+        file = files[number]
         if not file.bad[at] and file.section is not None:
             position = f"{file.place}[{file.section.place(at)}]{place}"
             file.faults.append(DataError(reason, file=file.url, position=position))
             file.bad[at] = True
+
+
+def _in_file(row: int, ends: NDArray[np.int64]) -> tuple[int, int]:
+    """The file of an object and its place there, where the objects of each end."""
+    number = int(np.searchsorted(ends, row, side="right"))
+    return number, row - (int(ends[number - 1]) if number else 0)
 
 
 def _joined(arrays: list[NDArray[Any]], kind: Any) -> NDArray[Any]:

@@ -7,7 +7,6 @@ no memory, and what was made just now lies in the processor's cache.
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,10 +29,9 @@ if TYPE_CHECKING:
     from smalti.formats.coco.keys import Key, Spec
 
 OBJECT, NOTHING = ord("{"), ord("n")  # what objects begin with, and null
-HEAD = 64  # bytes of an object in which its run lengths are looked for
 CHUNK = 4096  # objects taken apart at once
-_COUNTS = re.compile(rb'"counts"\s*:\s*(["\[])')
-DTYPES: dict[Any, type] = {int: np.int64, float: np.float64}
+_COUNTS = np.frombuffer(b'{"counts":', np.uint8)
+_DTYPES: dict[Any, type] = {int: np.int64, float: np.float64}
 
 
 class Places(NamedTuple):
@@ -43,7 +41,7 @@ class Places(NamedTuple):
         start: int64 ``(n,)``, the first byte; -1 where the key is missing.
         length: int64 ``(n,)``, bytes.
         first: uint8 ``(n,)``, the first byte itself; that of null where the key is missing.
-        form: uint8 ``(n,)``, what an object's run lengths begin with, if they stand near its head: a bracket, or a
+        form: uint8 ``(n,)``, what an object's run lengths begin with, if they stand at its head: a bracket, or a
             quotation mark; 0 elsewhere.
     """
 
@@ -70,12 +68,15 @@ class Places(NamedTuple):
     def at(cls, view: memoryview, start: NDArray[np.int64], length: NDArray[np.int64]) -> Places:
         """Values at some places of a file; 0 long where there is none."""
         there = length > 0
-        first = np.where(there, np.frombuffer(view, np.uint8)[start], np.uint8(NOTHING))
+        symbols = np.frombuffer(view, np.uint8)
+        first = np.where(there, symbols[start], np.uint8(NOTHING))
         form = np.zeros(len(start), np.uint8)
-        for row in np.flatnonzero(first == OBJECT).tolist():
-            head = int(start[row])
-            if found := _COUNTS.search(view, head, head + min(HEAD, int(length[row]))):
-                form[row] = found[1][0]
+        rows = np.flatnonzero(first == OBJECT)
+        places = start[rows, None] + np.arange(len(_COUNTS) + 2)
+        heads = symbols[np.minimum(places, len(symbols) - 1)]
+        value = np.where(heads[:, -2] == ord(" "), heads[:, -1], heads[:, -2])
+        counts = (heads[:, :-2] == _COUNTS).all(axis=1) & np.isin(value, list(b'["'))
+        form[rows[counts]] = value[counts]
         return cls(np.where(there, start, -1), length, first, form)
 
 
@@ -202,9 +203,9 @@ def _column(key: Key, values: Sequence[Any], text: pa.Buffer | None, offset: int
         return np.fromiter(numbers, np.float64, 4 * len(values)).reshape(-1, 4)
     if key.type is str:
         return pa.array(values, pa.string())
-    if key.type in DTYPES:
+    if key.type in _DTYPES:
         try:
-            return np.fromiter(values, DTYPES[key.type], len(values))
+            return np.fromiter(values, _DTYPES[key.type], len(values))
         except OverflowError:
             return list(values)  # beyond 64 bits
     return list(values)
